@@ -1,0 +1,107 @@
+"""Every error Caregate raises; each message names places and ids, never values, so it is safe to log.
+
+CaregateError
+├── ConfigError          a file the operator or analyst wrote is wrong; carries file:line:column
+├── Unreadable           a raw message cannot be read; carries the fault and the refusal it asks for
+├── StoreError           the database cannot do what was asked
+│   ├── StoreUnavailable     transient: lost connection, full disk, locked, read-only; retry
+│   │   └── Conflict             somebody else wrote the same key first; retry and look again
+│   ├── SchemaError          the schema is older or newer than this version
+│   └── UnauditedError       a unit of work changed something and audited nothing (law 2)
+├── KeyringError         key file missing, unreadable, too open, or not the one that sealed this
+│   └── Erased               the key was destroyed: the content is gone for good
+├── ClearanceError       something tried to leave without, or beside, its clearance (law 3)
+├── RenderError          a template failed or used what the rule does not reveal
+├── CommandError         a command cannot do what was asked; one sentence, exit code 2
+└── DeliveryError        a channel did not hand the message over
+    ├── Refused              permanent: the other side said no
+    ├── Unavailable          provably not accepted; the only one that is retried
+    └── Unknown              it may have been accepted; never resent blindly
+"""
+
+from __future__ import annotations
+
+from gateway.model.event import AckCode, Fault
+
+
+class CaregateError(Exception):
+    """Root of the tree. The text is one sentence, safe to log and to show."""
+
+
+class ConfigError(CaregateError):
+    """A configuration, rule, mapping or template file is wrong.
+
+    `problems` holds every finding as "file:line:column: sentence"; the text joins them by newline.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Unreadable(CaregateError):
+    """A raw message cannot be read: `fault` names place and rule (never a value), `ack` the refusal to send.
+
+    `ack` AR: type, event, version or processing id not acceptable; AE: anything else (HL7 C2 §2.9.2).
+    """
+
+    def __init__(self, fault: Fault, ack: AckCode) -> None:
+        super().__init__(fault.rule)
+        self.fault = fault
+        self.ack = ack
+
+
+class StoreError(CaregateError):
+    """The database cannot do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Transient trouble of the database: nothing was committed, the same call may be tried again."""
+
+
+class Conflict(StoreUnavailable):
+    """A unique key was taken by somebody else meanwhile: nothing was committed, a retry will see their row."""
+
+
+class SchemaError(StoreError):
+    """The database's schema does not fit this version of Caregate."""
+
+
+class UnauditedError(StoreError):
+    """A unit of work touched audited tables without an audit row and refused to commit (law 2)."""
+
+
+class KeyringError(CaregateError):
+    """The key file is missing, unreadable, too open, or not the one that sealed this."""
+
+
+class Erased(KeyringError):
+    """The key was destroyed; what it sealed is gone for good."""
+
+
+class ClearanceError(CaregateError):
+    """Something tried to leave without, or beside, its clearance (law 3)."""
+
+
+class RenderError(CaregateError):
+    """A template failed, or named something its rule does not reveal."""
+
+
+class CommandError(CaregateError):
+    """A command cannot do what was asked; the text says what to do next."""
+
+
+class DeliveryError(CaregateError):
+    """A channel did not hand the message over. The text never quotes the other side's words."""
+
+
+class Refused(DeliveryError):
+    """Permanent refusal: sending the same again would be refused again."""
+
+
+class Unavailable(DeliveryError):
+    """Provably not accepted by the other side: safe to try again."""
+
+
+class Unknown(DeliveryError):
+    """May or may not have been accepted: never resent blindly."""

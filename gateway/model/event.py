@@ -1,0 +1,342 @@
+"""What a feed said: the raw message, what it means for one patient, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple, dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+from gateway.model.consent import ConsentStatement
+from gateway.model.facts import FactValue
+from gateway.model.party import Demographics, Identifier
+from gateway.model.verdict import Reason
+from gateway.model.when import Millis, When
+
+
+class Format(StrEnum):
+    """What the bytes of a raw message are, hence which reader maps them."""
+
+    HL7V2 = "hl7v2"
+
+
+class EventKind(StrEnum):
+    """The closed set of event kinds; a rule cannot tell from which standard one came."""
+
+    APPOINTMENT_BOOKED = "appointment.booked"
+    APPOINTMENT_RESCHEDULED = "appointment.rescheduled"
+    APPOINTMENT_MODIFIED = "appointment.modified"
+    APPOINTMENT_CANCELLED = "appointment.cancelled"
+    APPOINTMENT_DELETED = "appointment.deleted"
+    APPOINTMENT_MISSED = "appointment.missed"
+    ENCOUNTER_ADMITTED = "encounter.admitted"
+    ENCOUNTER_REGISTERED = "encounter.registered"
+    ENCOUNTER_DISCHARGED = "encounter.discharged"
+    ENCOUNTER_UPDATED = "encounter.updated"
+    ENCOUNTER_ADMISSION_CANCELLED = "encounter.admission-cancelled"
+    ENCOUNTER_DISCHARGE_CANCELLED = "encounter.discharge-cancelled"
+    ENCOUNTER_PREADMITTED = "encounter.preadmitted"
+    ENCOUNTER_PREADMISSION_CANCELLED = "encounter.preadmission-cancelled"
+    ENCOUNTER_TRANSFERRED = "encounter.transferred"
+    ENCOUNTER_TRANSFER_CANCELLED = "encounter.transfer-cancelled"
+    ENCOUNTER_CLASS_CHANGED = "encounter.class-changed"
+    ENCOUNTER_DELETED = "encounter.deleted"
+    ENCOUNTER_MERGED = "encounter.merged"
+    ENCOUNTER_RENUMBERED = "encounter.renumbered"
+    ENCOUNTER_MOVED = "encounter.moved"
+    PATIENT_ADDED = "patient.added"
+    PATIENT_UPDATED = "patient.updated"
+    PATIENT_MERGED = "patient.merged"
+    PATIENT_LINKED = "patient.linked"
+    PATIENT_UNLINKED = "patient.unlinked"
+    PATIENT_DELETED = "patient.deleted"
+    PATIENT_IDENTIFIER_CHANGED = "patient.identifier-changed"
+    PATIENT_IDENTIFIER_MOVED = "patient.identifier-moved"
+    RESULT_PENDING = "result.pending"
+    RESULT_AVAILABLE = "result.available"
+    RESULT_CORRECTED = "result.corrected"
+    RESULT_RETRACTED = "result.retracted"
+    PRESCRIPTION_NEW = "prescription.new"
+    PRESCRIPTION_CHANGED = "prescription.changed"
+    PRESCRIPTION_RENEWED = "prescription.renewed"
+    PRESCRIPTION_NO_REFILLS_LEFT = "prescription.no-refills-left"
+    PRESCRIPTION_CANCELLED = "prescription.cancelled"
+    PRESCRIPTION_DISCONTINUED = "prescription.discontinued"
+    PRESCRIPTION_HELD = "prescription.held"
+    PRESCRIPTION_RESUMED = "prescription.resumed"
+    PRESCRIPTION_DISPENSED = "prescription.dispensed"
+    PRESCRIPTION_DISPENSE_CANCELLED = "prescription.dispense-cancelled"
+    DOCUMENT_PENDING = "document.pending"
+    DOCUMENT_AVAILABLE = "document.available"
+    DOCUMENT_WITHDRAWN = "document.withdrawn"
+    IMMUNIZATION_GIVEN = "immunization.given"
+    IMMUNIZATION_RETRACTED = "immunization.retracted"
+
+    @property
+    def is_update(self) -> bool:
+        """Whether the kind only changes facts and leaves the occurrence's status as it was (AD-07, SI-03)."""
+        return self in _UPDATES
+
+    @property
+    def fires(self) -> bool:
+        """Whether a rule may name the kind: what is not released yet is recorded and tells nobody (OR-02, DO-01)."""
+        return self not in _SILENT
+
+
+_UPDATES = frozenset(
+    {
+        EventKind.APPOINTMENT_MODIFIED,
+        EventKind.ENCOUNTER_UPDATED,
+        EventKind.ENCOUNTER_TRANSFERRED,
+        EventKind.ENCOUNTER_TRANSFER_CANCELLED,
+        EventKind.ENCOUNTER_CLASS_CHANGED,
+        EventKind.ENCOUNTER_MERGED,
+        EventKind.ENCOUNTER_RENUMBERED,
+        EventKind.ENCOUNTER_MOVED,
+        EventKind.PRESCRIPTION_CHANGED,
+    }
+)
+_SILENT = frozenset({EventKind.RESULT_PENDING, EventKind.DOCUMENT_PENDING})
+
+
+class OccurrenceKind(StrEnum):
+    """FHIR resource type of the thing an event is about."""
+
+    APPOINTMENT = "Appointment"
+    ENCOUNTER = "Encounter"
+    DIAGNOSTIC_REPORT = "DiagnosticReport"
+    MEDICATION_REQUEST = "MedicationRequest"
+    MEDICATION_DISPENSE = "MedicationDispense"
+    DOCUMENT_REFERENCE = "DocumentReference"
+    IMMUNIZATION = "Immunization"
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its facts and event kinds begin with, such as "appointment" or "result"."""
+        return _PREFIXES[self]
+
+
+_PREFIXES = {
+    OccurrenceKind.APPOINTMENT: "appointment",
+    OccurrenceKind.ENCOUNTER: "encounter",
+    OccurrenceKind.DIAGNOSTIC_REPORT: "result",
+    OccurrenceKind.MEDICATION_REQUEST: "prescription",
+    OccurrenceKind.MEDICATION_DISPENSE: "prescription",
+    OccurrenceKind.DOCUMENT_REFERENCE: "document",
+    OccurrenceKind.IMMUNIZATION: "immunization",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """The appointment or visit an event is about, as this one message states it.
+
+    `key`: identity in clear ("filler|id", with namespace and participant; SI-21); only its keyed digest
+    is ever stored. `status`: FHIR status of the kind (R4), None when not implied (AD-07).
+    `start` also carries zone and precision. `facility`: organization or location id, for hold-by-facility.
+    `replaces`: key of the one whose place it takes, if any: another number of a visit (AD-19, AD-20), an older
+    version of a document (DO-01). `version`: its own time of change, where it is not the message's (OR-03).
+    """
+
+    kind: OccurrenceKind
+    key: str = field(repr=False)
+    status: str | None
+    start: When | None = None
+    end: When | None = None
+    facility: str | None = None
+    replaces: str | None = field(default=None, repr=False)
+    version: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawMessage:
+    """Bytes exactly as received. `control_id` is MSH-10 (for logs of ours it is keyed first)."""
+
+    source: str
+    format: Format
+    body: bytes = field(repr=False)
+    received: Millis
+
+
+class Told(NamedTuple):
+    """What a message says about the person. `flags` are three-state holds; `faults` what was wrong with it."""
+
+    demographics: Demographics
+    flags: Mapping[Reason, bool]
+    faults: tuple[Fault, ...] = ()
+
+
+class Person:
+    """The person of one message, read only when somebody asks: nearly every message repeats what is known (X-06).
+
+    `key` and `flags_key` are all that the reading depends on, raw (PHI: only their keyed digests are ever stored):
+    equal keys, equal readings; `flags_key` is empty when no flag is told. `passing`: something is said of the
+    person that belongs to this message alone (a discharge as deceased), so that it is read whatever the keys are.
+    """
+
+    __slots__ = ("_read", "_told", "flags_key", "key", "passing")
+
+    def __init__(self, key: bytes, flags_key: bytes, read: Callable[[], Told], *, passing: bool = False) -> None:
+        self.key = key
+        self.flags_key = flags_key
+        self.passing = passing
+        self._read = read
+        self._told: Told | None = None
+
+    @classmethod
+    def of(cls, demographics: Demographics, flags: Mapping[Reason, bool] | None = None) -> Person:
+        """One that is known already."""
+        told = Told(demographics, flags or {})
+        # astuple and not repr: a repr hides the values, and people who differ would have equal keys
+        key = repr(astuple(demographics)).encode()
+        return cls(key, repr(sorted(told.flags.items())).encode() if flags else b"", lambda: told)
+
+    @property
+    def told(self) -> Told:
+        """What is said, read now if it was not yet."""
+        if self._told is None:
+            self._told = self._read()
+        return self._told
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What was wrong with the part about the person, as far as it was read."""
+        return self._told.faults if self._told is not None else ()
+
+    def __repr__(self) -> str:
+        return "Person(…)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientEvent:
+    """What happened to one patient, as typed facts from the closed vocabulary.
+
+    `identifiers`: all of the person's, at least one usable (PI-01). `merged_from`: MRG side of a merge, a move
+    or a change of identifiers; `kind` says which. `consents`: what CON segments say (PV-06).
+    `flags`: three-state holds told by the message: True sets, False lifts, absent says nothing; those in
+    `visit_flags` belong to the occurrence, the others to the person.
+    `occurred`: EVN-6, else EVN-2, else MSH-7 (AD-36). `recorded`: source time that orders updates (N-06).
+    `facts`: vocabulary facts of the occurrence (never directory ones); a value of CLEARED removes.
+    """
+
+    kind: EventKind
+    identifiers: tuple[Identifier, ...]
+    person: Person
+    occurred: Millis
+    recorded: Millis
+    production: bool
+    occurrence: Occurrence | None = None
+    facts: Mapping[str, FactValue] = field(default_factory=dict, repr=False)
+    cleared: frozenset[str] = frozenset()
+    visit_flags: Mapping[Reason, bool] = field(default_factory=dict)
+    merged_from: tuple[Identifier, ...] = ()
+    consents: tuple[ConsentStatement, ...] = ()
+
+    @property
+    def demographics(self) -> Demographics:
+        """What is said about the person."""
+        return self.person.told.demographics
+
+    @property
+    def flags(self) -> Mapping[Reason, bool]:
+        """The holds told about the person."""
+        return self.person.told.flags
+
+
+class Severity(StrEnum):
+    """HL7 table 0516."""
+
+    WARNING = "W"
+    INFORMATION = "I"
+    ERROR = "E"
+    FATAL = "F"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where in a message: HL7 ERL (C2A), 1-based; None from the first part not told."""
+
+    segment: str
+    sequence: int | None = None
+    field: int | None = None
+    repetition: int | None = None
+    component: int | None = None
+    subcomponent: int | None = None
+
+    def __str__(self) -> str:
+        parts = (self.sequence, self.field, self.repetition, self.component, self.subcomponent)
+        return "^".join([self.segment, *("" if part is None else str(part) for part in parts)]).rstrip("^")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One thing wrong with a message: condition (table 0357), severity, place and rule, never the value."""
+
+    code: int
+    rule: str
+    place: Place | None = None
+    severity: Severity = Severity.ERROR
+
+
+class AckCode(StrEnum):
+    """HL7 table 0008."""
+
+    AA = "AA"
+    AE = "AE"
+    AR = "AR"
+    CA = "CA"
+    CE = "CE"
+    CR = "CR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What a reader made of one raw message; pure, nothing is stored yet.
+
+    Exactly one of: `events` not empty (understood), `ignored` set (a standard message nothing here
+    uses), or `faults` with an error in them (not readable: `ack` says which refusal the standard asks).
+    `control_key`: sending application, facility and control id joined (D-01); None when MSH-10 is empty.
+    `body_key`: the bytes that identify a resend (D-03). `processing_id`: MSH-11. `noticed`: what was wrong, but
+    for the part about the person, which is read later.
+    """
+
+    type: str = ""
+    control_id: str = ""
+    control_key: str | None = None
+    body_key: bytes = field(default=b"", repr=False)
+    processing_id: str = "P"
+    events: tuple[PatientEvent, ...] = ()
+    ignored: str | None = None
+    noticed: tuple[Fault, ...] = ()
+    ack: AckCode = AckCode.AA
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """Everything wrong with the message; reads what was not read yet."""
+        return self.noticed + tuple(fault for event in self.events for fault in event.person.told.faults)
+
+
+class Result(StrEnum):
+    """What became of a message."""
+
+    ACCEPTED = "accepted"
+    IGNORED = "ignored"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    FAILED = "failed"  # trouble of our own: nothing stored, the sender may resend (A-04)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What the receive commit decided about one message; the acknowledgement is made from it."""
+
+    result: Result
+    ack: AckCode
+    message: int | None = None
+    type: str = ""
+    control_id: str = ""
+    events: tuple[str, ...] = ()
+    reason: str | None = None
+    faults: tuple[Fault, ...] = ()
+    rules: tuple[str, ...] = ()

@@ -1,0 +1,119 @@
+"""The fact vocabulary: the whole list of what a rule, template or gate may know about an event.
+
+Structural fields that are kept whatever the rules say (law 5): subject token, occurrence key (keyed
+digest), source version, status, start and end, facility, source row key. Everything else here is kept
+only while an active rule, template or gate names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum, StrEnum
+
+from gateway.model.when import When
+
+
+class FactType(StrEnum):
+    """What kind of value a fact has, hence which conditions it takes."""
+
+    CODE = "code"
+    INTEGER = "integer"
+    DATE = "date"
+    DATETIME = "datetime"
+    TEXT = "text"
+    YESNO = "yesno"
+
+
+class Sensitivity(IntEnum):
+    """How much a value tells about a person's health; channels have a ceiling of it per purpose."""
+
+    PUBLIC = 0  # about the organisation, not the person
+    ORDINARY = 1  # identifies a patient or an unremarkable contact with care
+    SENSITIVE = 2  # tells a condition, a test, a medicine
+    PROTECTED = 3  # 42 CFR Part 2, psychotherapy, HIV, reproductive; and everything unmapped
+
+
+FactValue = str | int | bool | date | When
+UNMAPPED = "unmapped"  # what a code becomes when no table knows it: of the highest sensitivity
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One vocabulary entry. `computed` facts are derived at matching or sending, never stored."""
+
+    name: str
+    type: FactType
+    sensitivity: Sensitivity
+    meaning: str
+    citation: str
+    computed: bool = False
+
+
+def _vocabulary(*facts: Fact) -> dict[str, Fact]:
+    return {fact.name: fact for fact in facts}
+
+
+_C, _I, _D, _T, _X, _Y = (
+    FactType.CODE,
+    FactType.INTEGER,
+    FactType.DATE,
+    FactType.DATETIME,
+    FactType.TEXT,
+    FactType.YESNO,
+)
+_PUB, _ORD, _SEN, _PRO = Sensitivity
+
+VOCABULARY: dict[str, Fact] = _vocabulary(
+    # -- the person, from the directory
+    Fact("patient.given_name", _X, _ORD, "name to greet with: preferred, else legal", "PID-5.2, XPN.7; PI-04"),
+    Fact("patient.family_name", _X, _ORD, "family name", "PID-5.1"),
+    Fact("patient.age", _I, _ORD, "completed years at the moment asked", "PID-7; PI-14", computed=True),
+    Fact("patient.language", _C, _ORD, "language of communication, BCP 47", "PID-15; PI-11"),
+    Fact("patient.state", _C, _ORD, "state of residence, postal code letters", "PID-11.4"),
+    Fact("patient.inpatient", _Y, _ORD, "an inpatient visit is open now", "PV1-2, A01/A03", computed=True),
+    Fact("patient.has_email", _Y, _ORD, "a usable e-mail address is known", "PID-13; PI-07", computed=True),
+    # -- an appointment
+    Fact("appointment.start", _T, _ORD, "when it begins", "SCH-11.4, TQ1-7, AIS-4; SI-23"),
+    Fact("appointment.end", _T, _ORD, "when it ends", "SCH-11.5, TQ1-8"),
+    Fact("appointment.status", _C, _ORD, "FHIR appointment status", "SCH-25, table 0278; SI-25"),
+    Fact("appointment.location", _C, _ORD, "configured location id", "AIL-3, PV1-3"),
+    Fact("appointment.service", _C, _ORD, "service category by code table", "AIS-3, SCH-8, PV1-10; PV-08"),
+    Fact("appointment.practitioner", _X, _ORD, "name of the practitioner seen", "AIP-3"),
+    Fact("appointment.duration", _I, _ORD, "length in minutes", "SCH-9/10; SI-29"),
+    # -- a visit
+    Fact("encounter.class", _C, _ORD, "inpatient, outpatient, emergency, …", "PV1-2, table 0004"),
+    Fact("encounter.status", _C, _ORD, "FHIR encounter status", "ADT trigger; AD-01 to AD-35"),
+    Fact("encounter.start", _T, _ORD, "when it began", "PV1-44"),
+    Fact("encounter.end", _T, _ORD, "when it ended", "PV1-45; AD-35"),
+    Fact("encounter.location", _C, _ORD, "configured location id", "PV1-3"),
+    Fact("encounter.service", _C, _ORD, "hospital service by code table", "PV1-10; PV-08"),
+    Fact("encounter.disposition", _C, _ORD, "where the patient went: home, transfer, expired, …", "PV1-36, table 0112"),
+    # -- a result (its values are never kept)
+    Fact("result.code", _C, _SEN, "kind of test by code table", "OBR-4; PV-08"),
+    Fact("result.status", _C, _ORD, "FHIR diagnostic report status", "OBR-25, OBX-11; OR-01 to OR-03"),
+    Fact("result.abnormal", _Y, _SEN, "whether any value is flagged", "OBX-8; OR-09"),
+    Fact("result.issued", _T, _ORD, "when the report got its status", "OBR-22; OR-03"),
+    Fact("result.location", _C, _ORD, "configured location id", "PV1-3"),
+    # -- a prescription and what was dispensed of it
+    Fact("prescription.drug", _X, _SEN, "name of the medicine", "RXE-2, RXO-1, RXD-2; RX-04"),
+    Fact("prescription.status", _C, _ORD, "FHIR medication request or dispense status", "ORC-1, table 0119; RX-03"),
+    Fact(
+        "prescription.refills_remaining", _I, _ORD, "refills that remain; not told is unknown", "RXE-16, RXD-8; RX-01"
+    ),
+    Fact("prescription.written", _T, _ORD, "when it was ordered", "ORC-9, RXE-32"),
+    Fact("prescription.dispensed", _T, _ORD, "when it was dispensed", "RXD-3; RX-02"),
+    Fact("prescription.location", _C, _ORD, "configured location id", "PV1-3"),
+    # -- a document
+    Fact("document.type", _C, _SEN, "kind of document by code table", "TXA-2, table 0270; PV-08"),
+    Fact("document.status", _C, _ORD, "FHIR document status", "TXA-17, TXA-19; DO-01"),
+    Fact("document.written", _T, _ORD, "when it was written", "TXA-6, TXA-4"),
+    Fact("document.location", _C, _ORD, "configured location id", "PV1-3"),
+    # -- a vaccination
+    Fact("immunization.vaccine", _C, _SEN, "kind of vaccine by code table", "RXA-5, CVX; VX-01"),
+    Fact("immunization.status", _C, _ORD, "FHIR immunization status", "RXA-20, RXA-21; VX-01"),
+    Fact("immunization.given", _T, _ORD, "when it was given", "RXA-3"),
+    Fact("immunization.location", _C, _ORD, "configured location id", "PV1-3"),
+    # -- the event itself
+    Fact("event.occurred", _T, _ORD, "when it happened", "EVN-6, EVN-2, MSH-7; AD-36", computed=True),
+)

@@ -1,0 +1,89 @@
+"""What the site allows, as data: basis, quiet hours, caps, ceilings, protected services; nothing here decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.model.consent import ANY, ChannelKind, Purpose
+from gateway.model.facts import Sensitivity
+from gateway.model.when import HOUR, Millis
+
+# Facts the gates look at whatever the rules say; they are kept as if a rule named them (law 5).
+GATE_FACTS: frozenset[str] = frozenset(
+    {
+        "appointment.service",
+        "appointment.location",
+        "appointment.start",
+        "encounter.service",
+        "encounter.location",
+        "encounter.class",
+        "result.code",
+        "result.location",
+        "prescription.location",
+        "document.type",
+        "document.location",
+        "immunization.vaccine",
+        "immunization.location",
+        "patient.age",
+        "patient.state",
+    }
+)
+
+# 47 CFR 64.1200(c)(1): no solicitation before 8 or after 21 at the called party's location. A channel for
+# which policy.yaml says nothing is as quiet as that.
+DEFAULT_QUIET: tuple[int, int] = (21 * 60, 8 * 60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """A declared basis: `receive` writes a ledger entry that cites it. Never for HMARKT (45 CFR 164.508)."""
+
+    purpose: Purpose
+    channel: ChannelKind
+    topic: str  # or ANY
+    because: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """At most `at_most` messages `within` (millis) `per` patient or address, for a purpose and topic or ANY."""
+
+    per: str  # "patient" | "address"
+    purpose: str
+    topic: str
+    at_most: int
+    within: Millis
+
+    def counts(self, *, purpose: str, topic: str) -> bool:
+        """Whether a message of this purpose and topic is under this cap."""
+        return self.purpose in (ANY, purpose) and self.topic in (ANY, topic)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """`policy.yaml` as data.
+
+    `quiet_hours`: per channel, minute of the local day from which and until which nothing is sent; the two
+    equal means never quiet. `ceilings`: the most sensitive thing a purpose may show on a channel; what is not
+    listed may show nothing about a person. `hold_expires`: millis after which a hold nobody lifted ends.
+    `look_again`: millis after which a hold that a feed may lift is judged again.
+    """
+
+    version: str
+    basis: tuple[Basis, ...] = ()
+    quiet_hours: Mapping[ChannelKind, tuple[int, int]]
+    caps: tuple[Cap, ...] = ()
+    ceilings: Mapping[tuple[Purpose, ChannelKind], Sensitivity]
+    protected_services: frozenset[str] = frozenset()
+    minimum_age: int = 18
+    hold_expires: Millis
+    look_again: Millis = HOUR
+
+    def quiet(self, channel: ChannelKind) -> tuple[int, int]:
+        """(from, until) in minutes of the local day; DEFAULT_QUIET when nothing is told."""
+        return self.quiet_hours.get(channel, DEFAULT_QUIET)
+
+    def ceiling(self, purpose: Purpose, channel: ChannelKind) -> Sensitivity:
+        """The most sensitive thing that may be shown; PUBLIC (nothing about a person) when not listed."""
+        return self.ceilings.get((purpose, channel), Sensitivity.PUBLIC)

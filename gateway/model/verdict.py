@@ -1,0 +1,116 @@
+"""What a gate answers and why: Permit, Hold or Deny with a named reason; and the clearance that all permits buy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from gateway.model.when import Millis
+
+
+class Reason(StrEnum):
+    """Why something is withheld, held, withdrawn or ignored; kebab-case, never renamed once shipped."""
+
+    # permanent: known at planning
+    DECEASED = "deceased"
+    MERGED_AWAY = "merged-away"
+    PROTECTED_SERVICE = "protected-service"
+    EXPIRED = "expired"
+    NOT_PRODUCTION = "not-production"
+    TOO_OLD = "too-old"
+    # hold for a person
+    UNMAPPED_CODE = "unmapped-code"
+    IDENTITY_DOUBTFUL = "identity-doubtful"
+    IDENTITY_CONFLICT = "identity-conflict"
+    CONFIDENTIAL_VISIT = "confidential-visit"  # PV1-16
+    PROTECTION_INDICATOR = "protection-indicator"  # PD1-12
+    ACCESS_RESTRICTION = "access-restriction"  # ARV
+    PUBLICITY_RESTRICTED = "publicity-restricted"  # PD1-11, PV2-21 (PV-03)
+    TIME_UNCERTAIN = "time-uncertain"  # no clock, a daylight-saving gap, or none at all
+    CRITICAL_RESULT = "critical-result"  # OBX-8: never first told by a machine (OR-09)
+    WRONG_PATIENT = "wrong-patient"  # OBX-11 = W: a privacy incident until somebody says otherwise (OR-05)
+    CONSENT_UNCLEAR = "consent-unclear"  # CON that only a person can read (PV-06)
+    POSSIBLE_DUPLICATE = "possible-duplicate"  # a merge brought the same appointment twice (AD-31)
+    PERSON_DELETED = "person-deleted"  # A29 (AD-16)
+    REPLANNED_AFTER_REVERSAL = "reversed"  # a death or merge was taken back: a person decides
+    # decided at sending
+    SOURCE_HELD = "source-held"
+    HELD_BY_RULE = "held-by-rule"
+    MINOR = "minor"
+    AGE_UNKNOWN = "age-unknown"
+    NO_CONSENT = "no-consent"
+    CONSENT_DENIED = "consent-denied"
+    OPTED_OUT = "opted-out"
+    NO_ADDRESS = "no-address"
+    CHANNEL_NOT_CONFIGURED = "channel-not-configured"
+    ABOVE_CEILING = "above-ceiling"
+    NOT_LISTED = "recipient-not-listed"
+    QUIET_HOURS = "quiet-hours"
+    NO_PLAUSIBLE_WINDOW = "no-plausible-window"
+    FREQUENCY_CAP = "frequency-cap"
+    # of the occurrence or the rule set
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    NO_LONGER_MATCHES = "no-longer-matches"
+    RULE_RETIRED = "rule-retired"
+    OFFSET_PAST = "offset-past"
+    # of the attempt
+    RENDER_FAILED = "render-failed"
+    UNREADABLE = "unreadable"  # sealed content or consent could not be read: fail closed
+    CHANNEL_UNAVAILABLE = "channel-unavailable"
+    REFUSED = "refused"
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    WITHDRAWN_BY_HAND = "withdrawn-by-hand"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Permit:
+    """The gate has nothing against it."""
+
+    gate: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """Not now: `released_by` names what would release it; `until` when to look again (None: only a person)."""
+
+    gate: str
+    reason: Reason
+    released_by: str
+    until: Millis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deny:
+    """Not ever, as things stand."""
+
+    gate: str
+    reason: Reason
+
+
+Verdict = Permit | Hold | Deny
+
+_MINT = object()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clearance:
+    """Proof that every gate permitted; bound to one request, contact point, rule version and template.
+
+    Only `gateway.policy.decide` can make one: anything else lacks the mint and is refused.
+    """
+
+    request: int
+    patient: int
+    channel: str
+    contact_point: int
+    rule: str
+    ruleset: int
+    template_digest: str
+    reveals: tuple[str, ...]
+    decided: Millis
+    mint: object = field(repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.mint is not _MINT:
+            raise PermissionError("only policy.decide() makes a clearance")
