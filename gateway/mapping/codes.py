@@ -1,0 +1,84 @@
+"""Code tables: a local code becomes one of our words or "unmapped", never a guess."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from gateway.er7.reader import NULL
+from gateway.er7.separators import Separators
+from gateway.model.facts import UNMAPPED, Sensitivity
+from gateway.model.party import CLEARED, Cleared
+
+NOTHING = "nothing"  # a code that says nothing about the fact: look at the next path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One of our words: what it means, and how much it betrays about care (PV-08)."""
+
+    meaning: str = ""
+    sensitivity: Sensitivity = Sensitivity.ORDINARY
+
+
+class CodeTable:
+    """Local codes → words. Codes are compared without case and without blanks at their ends (SI-25, P-21).
+
+    A code is written as it comes ("MED") or with its coding system ("99213^^CPT4"); the latter wins.
+    """
+
+    def __init__(self, name: str, words: Mapping[str, Word], codes: Mapping[str, str]) -> None:
+        self.name = name
+        self.words = words
+        self.codes = {_folded(code): word for code, word in codes.items()}
+        self._qualified = any("^" in code for code in self.codes)
+        self._word = lru_cache(maxsize=4096)(self._look_up)
+
+    def word(self, raw: str, separators: Separators) -> str | None:
+        """The word of one raw coded value (CWE, CE, IS or ID); None when it is empty, UNMAPPED when unknown.
+
+        The alternate code (.4 to .6) speaks when the first is unknown: both name the same thing (C2A CWE).
+        """
+        return self._word(raw, separators.component, separators.subcomponent)
+
+    def sensitivity(self, word: str) -> Sensitivity:
+        """What the word betrays; whatever the table does not hold is of the highest."""
+        known = self.words.get(word)
+        return Sensitivity.PROTECTED if known is None else known.sensitivity
+
+    def decide(self, candidates: Iterable[Iterable[str]], separators: Separators) -> str | Cleared | None:
+        """One word for a fact: of the first path that tells something, the most sensitive value (PV-08).
+
+        `candidates`: per path the raw values of every segment and repetition. None: nothing told. CLEARED:
+        `""`. UNMAPPED when any value of the deciding path is unknown, or none of the paths says anything.
+        """
+        told = False
+        for values in candidates:
+            words = []
+            for raw in values:
+                if raw == NULL:
+                    return CLEARED
+                word = self._word(raw, separators.component, separators.subcomponent)
+                told = told or word is not None
+                if word is not None and word != NOTHING:
+                    words.append(word)
+            if words:
+                return words[0] if len(words) == 1 else max(words, key=self.sensitivity)
+        return UNMAPPED if told else None
+
+    def _look_up(self, raw: str, component: str, subcomponent: str) -> str | None:
+        parts = [part.split(subcomponent, 1)[0] if subcomponent else part for part in raw.split(component)]
+        parts += [""] * (6 - len(parts))
+        if not parts[0].strip(" ") and not parts[3].strip(" "):
+            return None if not parts[1].strip(" ") else UNMAPPED  # text without a code is not understood
+        return self._known(parts[0], parts[2]) or self._known(parts[3], parts[5]) or UNMAPPED
+
+    def _known(self, code: str, system: str) -> str | None:
+        if self._qualified and (word := self.codes.get(_folded(f"{code.strip(' ')}^^{system.strip(' ')}"))):
+            return word
+        return self.codes.get(_folded(code))
+
+
+def _folded(code: str) -> str:
+    return code.strip(" ").casefold()

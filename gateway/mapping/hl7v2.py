@@ -1,0 +1,199 @@
+"""The HL7 v2 reader: bytes in, a Reading out, whatever the bytes are; pure, and it never raises on foreign input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.er7.dtm import parse_dtm
+from gateway.er7.header import Header, read_header
+from gateway.er7.reader import NULL, Message, parse
+from gateway.mapping.envelope import ACKNOWLEDGEMENT, check_control_id, check_header, check_type, first_of, type_of
+from gateway.mapping.events import Heard, Moments, Plan
+from gateway.mapping.feed import Feed
+from gateway.mapping.orders import DecidedPlan
+from gateway.mapping.pack import Pack
+from gateway.mapping.scope import message_zone, warning
+from gateway.model.errors import Unreadable
+from gateway.model.event import AckCode, Fault, PatientEvent, Place, RawMessage, Reading
+from gateway.model.when import Millis
+
+_ABSENT = ("",) * 13  # MSH-3 to MSH-12 are read by position
+# The PATIENT group is optional (C10 SIU_S12, C7 ORU_R01, C4 ORM_O01, OMP_O09, RDE_O11, RDS_O13; SI-20).
+_PATIENT_OPTIONAL = frozenset({"SIU", "ORU", "ORM", "OMP", "RDE", "RDS"})
+_NO_EVENTS: tuple[PatientEvent, ...] = ()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Told:
+    """What is known of a message so far; a refusal keeps it, so that the answer can name the message."""
+
+    type: str = ""
+    control_id: str = ""
+    control_key: str | None = None
+    body_key: bytes = b""
+    processing_id: str = ""
+
+
+class Hl7v2Reader:
+    """Reads and maps the messages of one feed under one pack.
+
+    `facts`: the vocabulary facts that active rules, templates and gates use; nothing else about a visit is
+    even extracted (law 5). None keeps all. Demographics are always read: the directory needs them.
+    """
+
+    def __init__(self, pack: Pack, feed: Feed, *, facts: frozenset[str] | None = None) -> None:
+        self._feed = feed
+        self._ignored: dict[str, str] = {}
+        self._plans: dict[str, Plan | DecidedPlan] = {}
+        for family in pack.families.values():
+            for type_, trigger in family.messages.items():
+                if trigger.ignored is not None:
+                    self._ignored[type_] = trigger.ignored
+                else:
+                    planned = DecidedPlan if trigger.when else Plan
+                    self._plans[type_] = planned(family, trigger, pack, facts)
+
+    def __call__(self, message: RawMessage) -> Reading:
+        """Read one message (C2 §2.9.2): understood, ignored for a reason, or refused with AR or AE and the fault."""
+        told = _Told(body_key=message.body)
+        try:
+            return self._read(message, told)
+        except Unreadable as refusal:
+            return _reading(told, faults=(refusal.fault,), ack=refusal.ack)
+
+    def _read(self, message: RawMessage, told: _Told) -> Reading:
+        header = read_header(message.body)
+        fields = (*header.fields, *_ABSENT)
+        encoding = fields[2]
+        told.type = type_ = type_of(fields[9], encoding)
+        told.control_id = control_id = header.control_id
+        told.processing_id = first_of(fields[11], encoding)
+        told.control_key = control_key(header, control_id)
+        if self._feed.ignore_msh7_in_duplicates:
+            told.body_key = without_time(message.body, header)
+        plan = self._plans.get(type_)
+        if plan is None and is_acknowledgement(type_, message.body, header):
+            return _reading(told, ignored=ACKNOWLEDGEMENT)
+        if plan is None and type_ not in self._ignored:
+            check_type(type_)
+        warnings = check_header(fields[11], fields[12], encoding)
+        check_control_id(control_id)
+        if plan is None:
+            return self._unused(told, warnings)
+        return self._understood(plan, message, header, told, warnings)
+
+    def _unused(self, told: _Told, warnings: tuple[Fault, ...]) -> Reading:
+        """A standard message nothing here uses: ignored so that the sender's queue goes on, unless strict (A-06)."""
+        if told.type in self._ignored:
+            return _reading(told, ignored=self._ignored[told.type], faults=warnings)
+        if self._feed.strict_types:
+            code = 201 if any(type_[:3] == told.type[:3] for type_ in self._plans) else 200
+            fault = Fault(code=code, rule="this feed refuses what it does not map", place=Place("MSH", 1, 9))
+            raise Unreadable(fault, AckCode.AR)
+        return _reading(told, ignored=f"{told.type} is not mapped", faults=warnings)
+
+    def _understood(
+        self, plan: Plan | DecidedPlan, raw: RawMessage, header: Header, told: _Told, warnings: tuple[Fault, ...]
+    ) -> Reading:
+        feed = self._feed
+        message = parse(raw.body, default_charset=feed.charset, fallbacks=feed.charset_fallbacks, header=header)
+        if "MSA" in message:
+            return _reading(told, ignored=ACKNOWLEDGEMENT)
+        _check_whole(message)
+        patients = message.patients()
+        if not patients:
+            return _without_patient(told, warnings)
+        sent = header.raw(7)
+        if not sent.isdigit():
+            sent = header.time  # an offset, or components to cut (T-05)
+        zone = message_zone(sent, feed.zone)
+        moments, faults = _moments(message, sent, zone, raw.received)
+        found, several = Heard(faults=faults), len(patients) > 1
+        for place, group in enumerate(patients, 1):
+            plan.read(group, feed, moments, found, zone=zone, place=place, several=several)
+        ignored = None if found.events else found.reasons[0]
+        return _reading(told, events=tuple(found.events), ignored=ignored, faults=(*warnings, *found.faults))
+
+
+def control_key(header: Header, control_id: str) -> str | None:
+    """Sending application, facility and control id, joined (D-01); None when MSH-10 is empty (D-05)."""
+    return f"{header.fields[3]}\x1f{header.fields[4]}\x1f{control_id}" if control_id else None
+
+
+def without_time(body: bytes, header: Header) -> bytes:
+    """The body with MSH-7 blank: senders may restamp it on a resend (D-03)."""
+    sent = header.raw(7)
+    if not sent:
+        return body
+    separator = header.fields[1]
+    return body.replace(f"{separator}{sent}{separator}".encode("latin-1"), f"{separator * 2}".encode("latin-1"), 1)
+
+
+def is_acknowledgement(type_: str, body: bytes, header: Header) -> bool:
+    """Whether it answers a message of ours: an ACK, or anything with an MSA segment (A-17)."""
+    if type_.startswith("ACK"):
+        return True
+    mark = b"MSA" + header.separators.field.encode("latin-1")
+    return b"\r" + mark in body or b"\n" + mark in body
+
+
+def _check_whole(message: Message) -> None:
+    """Half a message is never processed as a whole (B-07): one that goes on (DSC-1), or that goes on another (MSH-14).
+
+    MSH-14 alone proves nothing: senders fill it in messages that are whole.
+    """
+    fragment = "DSC" in message and any(len(fields) > 1 and fields[1] for fields in message.all("DSC"))
+    if fragment or ("PID" not in message and message.header.get(14)):
+        fault = Fault(code=199, rule="fragments of a continued message are not joined", place=Place("DSC", 1, 1))
+        raise Unreadable(fault, AckCode.AE)
+
+
+def _without_patient(told: _Told, warnings: tuple[Fault, ...]) -> Reading:
+    if told.type[:3] in _PATIENT_OPTIONAL:
+        return _reading(told, ignored="no patient in the message", faults=warnings)  # SI-20
+    fault = Fault(code=100, rule="the PID segment is missing", place=Place("PID", 1))
+    raise Unreadable(fault, AckCode.AE)
+
+
+def _moments(message: Message, sent: str, zone: str, received: Millis) -> tuple[Moments, list[Fault]]:
+    """When it happened (EVN-6, EVN-2, MSH-7; AD-36) and when it was recorded (EVN-2, MSH-7; N-06)."""
+    fields = message.first("EVN")
+    recorded = _instant(message, fields, 2, zone) if fields else None
+    occurred = _instant(message, fields, 6, zone) if fields else None
+    faults: list[Fault] = []
+    if recorded is None:
+        when = parse_dtm(sent, zone=zone)
+        recorded = None if when is None else when.utc
+    if recorded is None:
+        faults.append(warning(101, "MSH", 7, "the message does not tell its time: the time of receipt is used"))
+        recorded = received
+    return Moments(occurred=recorded if occurred is None else occurred, recorded=recorded), faults
+
+
+def _instant(message: Message, fields: list[str], number: int, zone: str) -> Millis | None:
+    raw = fields[number] if number < len(fields) else ""
+    if not raw or raw == NULL:
+        return None
+    when = parse_dtm(raw.split(message.separators.component, 1)[0], zone=zone)
+    return None if when is None else when.utc
+
+
+def _reading(
+    told: _Told,
+    *,
+    events: tuple[PatientEvent, ...] = _NO_EVENTS,
+    ignored: str | None = None,
+    faults: tuple[Fault, ...] = (),
+    ack: AckCode = AckCode.AA,
+) -> Reading:
+    return Reading(
+        type=told.type,
+        control_id=told.control_id,
+        control_key=told.control_key,
+        body_key=told.body_key,
+        processing_id=told.processing_id,
+        events=events,
+        ignored=ignored,
+        noticed=faults,
+        ack=ack,
+    )

@@ -1,0 +1,63 @@
+"""What each kind of occurrence is called and may be: the names of its structural facts, and FHIR's statuses for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gateway.model.event import OccurrenceKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a mapping is `about`. `starts`: the fact that is its start; `statuses`: its FHIR R4 value set."""
+
+    prefix: str
+    starts: str = ""
+    statuses: frozenset[str] = frozenset()
+
+    @property
+    def structural(self) -> tuple[str, str, str, str]:
+        """The facts that are also the occurrence's start, end, place and status."""
+        return (self.starts, f"{self.prefix}.end", f"{self.prefix}.location", f"{self.prefix}.status")
+
+
+def _of(kind: OccurrenceKind, starts: str, statuses: str) -> Subject:
+    prefix = kind.prefix
+    return Subject(prefix=prefix, starts=f"{prefix}.{starts}", statuses=frozenset(statuses.split()))
+
+
+# A Patient has no status, and its events are about no occurrence. Medication dispenses, documents and
+# vaccinations have the statuses that their events can bring.
+SUBJECTS: Mapping[str, Subject] = {
+    "Appointment": _of(
+        OccurrenceKind.APPOINTMENT,
+        "start",
+        "proposed pending booked arrived checked-in fulfilled cancelled noshow entered-in-error waitlist",
+    ),
+    "Encounter": _of(
+        OccurrenceKind.ENCOUNTER,
+        "start",
+        "planned arrived triaged in-progress onleave finished cancelled entered-in-error unknown",
+    ),
+    "Patient": Subject(prefix="patient"),
+    "DiagnosticReport": _of(
+        OccurrenceKind.DIAGNOSTIC_REPORT,
+        "issued",
+        "registered partial preliminary final amended corrected appended cancelled entered-in-error unknown",
+    ),
+    "MedicationRequest": _of(
+        OccurrenceKind.MEDICATION_REQUEST,
+        "written",
+        "active on-hold cancelled completed entered-in-error stopped draft unknown",
+    ),
+    "MedicationDispense": _of(
+        OccurrenceKind.MEDICATION_DISPENSE,
+        "dispensed",
+        "preparation in-progress cancelled on-hold completed entered-in-error stopped declined unknown",
+    ),
+    "DocumentReference": _of(
+        OccurrenceKind.DOCUMENT_REFERENCE, "written", "preliminary current superseded entered-in-error"
+    ),
+    "Immunization": _of(OccurrenceKind.IMMUNIZATION, "given", "completed entered-in-error not-done"),
+}
