@@ -1,0 +1,16 @@
+"""The gates between a planned send and a person: only `decide` makes a clearance, and only when every gate permits."""
+
+from gateway.policy.circumstances import Circumstances, PlanningCircumstances, Sent
+from gateway.policy.decide import Decision, at_planning, decide, next_channel_may
+from gateway.policy.zones import plausible_zones
+
+__all__ = [
+    "Circumstances",
+    "Decision",
+    "PlanningCircumstances",
+    "Sent",
+    "at_planning",
+    "decide",
+    "next_channel_may",
+    "plausible_zones",
+]

@@ -1,0 +1,83 @@
+"""Everything a gate may see: derived values only, never an address, a name or a birth date (law 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.consent import ChannelKind, Consent, Purpose
+from gateway.model.facts import Sensitivity
+from gateway.model.rule import Condition
+from gateway.model.verdict import Reason
+from gateway.model.when import Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanningCircumstances:
+    """What is known when a send is planned.
+
+    `production`: MSH-11 of the planning message was P. `occurred` and `max_age` (Millis) judge the event's age
+    at receipt. `patient_holds`, `visit_holds`: reasons set by feeds or people. `service`: the occurrence's
+    service code (UNMAPPED when no table knows it, None when not told). `location_sensitive`: the place's very
+    name betrays care. `unmapped`: names of facts with unmapped codes among those the rule reveals or asks
+    about. `time_certain`: the scheduling fact has a clock and is no daylight-saving gap.
+    """
+
+    now: Millis
+    expires: Millis | None
+    occurred: Millis
+    max_age: Millis | None
+    production: bool
+    deceased: bool
+    merged_away: bool
+    patient_holds: frozenset[Reason]
+    visit_holds: frozenset[Reason]
+    service: str | None
+    location_sensitive: bool
+    unmapped: tuple[str, ...]
+    time_certain: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """One earlier message that left or may have left (unknown counts). `per`: "patient" or "address"."""
+
+    per: str
+    purpose: str
+    topic: str
+    at: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances(PlanningCircumstances):
+    """What is known, read afresh, when one request is about to leave by one channel.
+
+    `sensitivity`: the highest of all revealed facts and of their values. `source_held`: the planning source was
+    started or put on hold. `holding`: the rule's `hold` condition that holds now. `age`: completed years now,
+    None when the birth date is not known to the day needed. `contact_point`: id of the one chosen for
+    `channel`, None when there is none; `address`: row id of its address, for entries about that address.
+    `recipient_listed`: true in production, else whether the address is on the list. `consents`: every ledger
+    entry of the patient (and of whom they were merged from) and of the address. `sent_recently`: at least as
+    far back as the longest cap. `zones`: plausible IANA zones of the patient, empty when unknown.
+    """
+
+    request: int
+    patient: int
+    rule: str
+    ruleset: int
+    template_digest: str
+    reveals: tuple[str, ...]
+    sensitivity: Sensitivity
+    purpose: Purpose
+    topic: str
+    channel: ChannelKind
+    source_held: bool
+    holding: Condition | None
+    age: int | None
+    channel_configured: bool
+    contact_point: int | None
+    address: int | None
+    address_opted_out: bool
+    recipient_listed: bool
+    consents: tuple[Consent, ...]
+    sent_recently: tuple[Sent, ...]
+    zones: tuple[str, ...]

@@ -1,0 +1,78 @@
+"""The only maker of a Clearance: it exists when, and only when, every gate permitted (law 3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from gateway.model.policy import Policy
+from gateway.model.verdict import _MINT, Clearance, Deny, Hold, Permit, Reason, Verdict
+from gateway.policy.circumstances import Circumstances, PlanningCircumstances
+from gateway.policy.gates import PLANNING
+from gateway.policy.sending import SENDING
+
+# Denials that speak about one channel only, so that the rule's next channel may be asked.
+_OF_THE_CHANNEL = frozenset(
+    {
+        Reason.CHANNEL_NOT_CONFIGURED,
+        Reason.NO_CONSENT,
+        Reason.CONSENT_DENIED,
+        Reason.OPTED_OUT,
+        Reason.NO_ADDRESS,
+        Reason.NOT_LISTED,
+        Reason.ABOVE_CEILING,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the gates said, in order; `clearance` only when all of them permitted."""
+
+    clearance: Clearance | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def against(self) -> Hold | Deny | None:
+        """The first verdict that is no permit: it decides. None when all permitted."""
+        return next((verdict for verdict in self.verdicts if not isinstance(verdict, Permit)), None)
+
+
+def decide(c: Circumstances, policy: Policy) -> Decision:
+    """Ask every gate in order; the first that does not permit decides, and a clearance needs them all.
+
+    Raises ValueError for a zone that does not exist: nothing leaves on values that cannot be read.
+    """
+    verdicts = tuple(gate.judge(c, policy) for gate in SENDING)
+    cleared = all(isinstance(verdict, Permit) for verdict in verdicts)
+    return Decision(clearance=_clearance(c) if cleared else None, verdicts=verdicts)
+
+
+def _clearance(c: Circumstances) -> Clearance:
+    assert c.contact_point is not None  # the address gate permitted
+    return Clearance(
+        request=c.request,
+        patient=c.patient,
+        channel=c.channel,
+        contact_point=c.contact_point,
+        rule=c.rule,
+        ruleset=c.ruleset,
+        template_digest=c.template_digest,
+        reveals=c.reveals,
+        decided=c.now,
+        mint=_MINT,
+    )
+
+
+def at_planning(c: PlanningCircumstances, policy: Policy) -> Deny | Hold | None:
+    """What is known against a send when it is planned: a denial withholds it, else a hold waits for a person.
+
+    A denial is looked for first: what will never leave needs nobody's attention. None plans it.
+    """
+    verdicts = [gate.judge(c, policy) for gate in PLANNING]
+    denied = next((verdict for verdict in verdicts if isinstance(verdict, Deny)), None)
+    return denied or next((verdict for verdict in verdicts if isinstance(verdict, Hold)), None)
+
+
+def next_channel_may(verdict: Verdict) -> bool:
+    """Whether a denial concerns this channel alone, so that the rule's next channel is asked; a hold waits."""
+    return isinstance(verdict, Deny) and verdict.reason in _OF_THE_CHANNEL

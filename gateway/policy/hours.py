@@ -1,0 +1,69 @@
+"""Quiet hours in the patient's own zone: nothing leaves while it is quiet in any zone they may plausibly be in.
+
+47 CFR 64.1200(c)(1) counts the hours at the called party's location; where that is not known, only the hours
+open in all plausible zones are used (conformance T-09, SM-17).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gateway.model.when import DAY, MINUTE, Millis, to_datetime
+
+_DAY_MINUTES = 24 * 60
+_LOOK_AHEAD = 3 * DAY  # windows repeat daily; one daylight-saving day may differ, three days cannot all
+
+
+def next_opening(zones: Sequence[str], quiet: tuple[int, int], now: Millis) -> Millis | None:
+    """The first instant from `now` on (Millis UTC) at which it is quiet in none of `zones`; None: there is none.
+
+    `quiet`: (from, until) in minutes of the local day, `until` itself is open; equal means never quiet.
+    """
+    at = now
+    while at <= now + _LOOK_AHEAD:
+        later = max((_quiet_end(zone, quiet, at) for zone in zones), default=at)
+        if later == at:
+            return at
+        at = later
+    return None
+
+
+def is_quiet(zone: str, quiet: tuple[int, int], at: Millis) -> bool:
+    """Whether the local clock of `zone` stands within the quiet hours."""
+    start, end = quiet
+    minute = _local_minute(zone, at)
+    return start <= minute < end if start <= end else minute >= start or minute < end
+
+
+def _local_minute(zone: str, at: Millis) -> int:
+    local = to_datetime(at, zone)
+    return local.hour * 60 + local.minute
+
+
+def _quiet_end(zone: str, quiet: tuple[int, int], at: Millis) -> Millis:
+    """When the quiet hours that `at` stands in end; `at` itself when it is not quiet."""
+    while is_quiet(zone, quiet, at):
+        minutes = (quiet[1] - _local_minute(zone, at)) % _DAY_MINUTES
+        end = at - at % MINUTE + minutes * MINUTE
+        jump = _jump(zone, at, end)
+        at = end if jump is None else jump  # the clock jumps on the way: look again from there
+    return at
+
+
+def _jump(zone: str, start: Millis, end: Millis) -> Millis | None:
+    """The minute in (start, end] at which the zone's offset changes, or None; found by halving."""
+    if _offset(zone, start) == _offset(zone, end):
+        return None
+    low, high = start // MINUTE, end // MINUTE
+    while high - low > 1:
+        middle = (low + high) // 2
+        if _offset(zone, middle * MINUTE) == _offset(zone, start):
+            low = middle
+        else:
+            high = middle
+    return high * MINUTE
+
+
+def _offset(zone: str, at: Millis) -> float:
+    shift = to_datetime(at, zone).utcoffset()
+    return 0.0 if shift is None else shift.total_seconds()

@@ -1,0 +1,117 @@
+"""The active rules, found by event kind and first code condition, so that five hundred cost like ten."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model.facts import FactValue
+from gateway.model.policy import GATE_FACTS, Policy
+from gateway.model.rule import Rule
+from gateway.ruleset.match import Facts
+
+Numbered = tuple[int, Rule]
+
+
+@dataclass(slots=True)
+class _Kind:
+    """The rules of one event kind: those to look at always, and those behind one code of one fact."""
+
+    always: list[Numbered] = field(default_factory=list)
+    coded: dict[str, dict[FactValue, list[Numbered]]] = field(default_factory=dict)
+    person: bool = False
+
+    def add(self, number: int, rule: Rule) -> None:
+        self.person = self.person or _asks_person(rule)
+        first = next((c for c in rule.where if c.values is not None), None)
+        if first is None or first.values is None:
+            self.always.append((number, rule))
+            return
+        by_value = self.coded.setdefault(first.fact, {})
+        for value in first.values:
+            by_value.setdefault(value, []).append((number, rule))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleSet:
+    """One rule folder, loaded: immutable, known by the digest of its bytes.
+
+    `templates`: digest (hex SHA-256) by name. `facts_used`: vocabulary facts that rules or gates name (law 5).
+    """
+
+    rules: Mapping[str, Rule]
+    policy: Policy
+    templates: Mapping[str, str]
+    digest: str
+    folder: Path
+    facts_used: frozenset[str]
+    _kinds: Mapping[str, _Kind] = field(repr=False, compare=False)
+
+    @classmethod
+    def of(
+        cls, rules: Iterable[Rule], policy: Policy, templates: Mapping[str, str], *, digest: str, folder: Path
+    ) -> RuleSet:
+        """A rule set from its parts; rules are kept in the order of their names, so file order never matters."""
+        named = {rule.name: rule for rule in sorted(rules, key=lambda rule: rule.name)}
+        return cls(
+            rules=named,
+            policy=policy,
+            templates=templates,
+            digest=digest,
+            folder=folder,
+            facts_used=frozenset(GATE_FACTS.union(*(_facts(rule) for rule in named.values()))),
+            _kinds=_index(named.values()),
+        )
+
+    def for_event(self, kind: str, facts: Facts) -> Iterable[Rule]:
+        """Rules that may match an event of this kind with these facts, in the order of their names.
+
+        Those left out have a `where` on a code that `facts` does not have, and so cannot match.
+        """
+        found = self._kinds.get(kind)
+        if found is None:
+            return ()
+        chosen = found.always.copy()
+        for fact, by_value in found.coded.items():
+            value = facts.get(fact)
+            if value is not None:
+                chosen += by_value.get(value, ())
+        chosen.sort(key=_number)
+        return [rule for _, rule in chosen]
+
+    def listens(self, kind: str) -> bool:
+        """Whether any rule names this kind of event."""
+        return kind in self._kinds
+
+    def asks_person(self, kind: str) -> bool:
+        """Whether matching or timing a rule of this kind takes a fact about the person (patient.*)."""
+        found = self._kinds.get(kind)
+        return found is not None and found.person
+
+    def named(self, name: str) -> Rule | None:
+        """The rule of this name, or None when it is not (or no longer) there."""
+        return self.rules.get(name)
+
+
+def _asks_person(rule: Rule) -> bool:
+    conditions = (condition.fact for condition in (*rule.where, *rule.unless))
+    return any(name.startswith("patient.") for name in (*conditions, rule.schedule.anchor, rule.expires or ""))
+
+
+def _number(numbered: Numbered) -> int:
+    return numbered[0]
+
+
+def _index(rules: Iterable[Rule]) -> dict[str, _Kind]:
+    kinds: dict[str, _Kind] = {}
+    for number, rule in enumerate(rules):
+        for event in rule.events:
+            kinds.setdefault(event, _Kind()).add(number, rule)
+    return kinds
+
+
+def _facts(rule: Rule) -> set[str]:
+    conditions = {condition.fact for condition in (*rule.where, *rule.unless, *rule.hold)}
+    times = {rule.schedule.anchor, *([rule.expires] if rule.expires else [])}
+    return conditions | times | set(rule.reveals)

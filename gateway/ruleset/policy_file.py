@@ -1,0 +1,50 @@
+"""policy.yaml as data; marketing is never implied and protected content never travels in the open."""
+
+from __future__ import annotations
+
+from gateway import yamlfile
+from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.errors import ConfigError
+from gateway.model.facts import Sensitivity
+from gateway.model.policy import Basis, Cap, Policy
+from gateway.ruleset.schema import PolicyFile
+from gateway.yamlfile import Node
+
+
+def read_policy(node: Node) -> Policy:
+    """policy.yaml as data. Raises ConfigError."""
+    file = yamlfile.validate_node(PolicyFile, node)
+    return Policy(
+        version=file.version,
+        basis=tuple(
+            Basis(purpose=Purpose(b.purpose), channel=b.channel, topic=b.topic, because=b.because) for b in file.basis
+        ),
+        quiet_hours={
+            channel: (0, 0) if hours == "none" else (hours.start, hours.end)
+            for channel, hours in file.quiet_hours.items()
+        },
+        caps=tuple(
+            Cap(per=c.per, purpose=c.purpose, topic=c.topic, at_most=c.at_most, within=c.within) for c in file.caps
+        ),
+        ceilings=_ceilings(node, file),
+        protected_services=frozenset(file.protected_services),
+        minimum_age=file.minimum_age,
+        hold_expires=file.hold_expires,
+        look_again=file.look_again,
+    )
+
+
+def _ceilings(root: Node, file: PolicyFile) -> dict[tuple[Purpose, ChannelKind], Sensitivity]:
+    found = {
+        (purpose, channel): Sensitivity[level.upper()]
+        for purpose, levels in file.ceilings.items()
+        for channel, level in levels.items()
+    }
+    for (purpose, channel), level in found.items():
+        if level is Sensitivity.PROTECTED and channel is not ChannelKind.PORTAL:
+            # PH-06: never in the open; 42 CFR Part 2, psychotherapy, HIV, reproductive
+            line, column = root.at("ceilings", purpose.value, channel.value)
+            raise ConfigError(
+                f"{root.file}:{line}:{column}: `protected` content is for the portal only, never for {channel.value}"
+            )
+    return found
