@@ -1,0 +1,336 @@
+"""The tables. Times are Millis UTC; digests are keyed; nothing readable about a person stands outside a sealed column."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData()
+
+BIG = BigInteger().with_variant(Integer, "sqlite")
+INT = Integer()
+BYTES = LargeBinary()
+TEXT = Text()
+
+
+def _id(name: str = "id") -> Column[int]:
+    return Column(name, BIG, primary_key=True, autoincrement=False)
+
+
+def _col(name: str, kind: object, *, null: bool = False, default: str | None = None) -> Column[object]:
+    return Column(name, kind, nullable=null, server_default=None if default is None else text(default))  # type: ignore[arg-type]
+
+
+def _some_index(name: str, column: str) -> Index:
+    """An index of the few rows that have a value: most are null and would only cost a page each."""
+    told = text(f"{column} IS NOT NULL")
+    return Index(name, column, sqlite_where=told, postgresql_where=told)
+
+
+# -- leases, cursors, sources (exempt from law 2 by name: leases and cursors)
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    _col("holder", TEXT),
+    _col("until", BIG),
+    _col("fence", BIG),
+    _col("floor", BIG, default="0"),  # writers: no open id of this writer is below it
+)
+source = Table(
+    "source",
+    metadata,
+    _id(),
+    Column("name", TEXT, nullable=False, unique=True),
+    _col("held", INT, default="0"),
+    _col("last_received", BIG, null=True),
+)
+
+# -- keys
+data_key = Table(
+    "data_key",
+    metadata,
+    _id(),
+    _col("kind", TEXT),  # patient | raw | raw-purged | check (recognises a wrong key file)
+    _col("label", TEXT, null=True),  # raw: "<source id>:<day number>"; check: "check"
+    _col("kek", TEXT),
+    _col("wrapped", BYTES, null=True),  # null once destroyed
+    _col("destroyed_at", BIG, null=True),
+    Index("data_key_label", "label", "kind", unique=True),
+)
+
+# -- what came in
+raw = Table(
+    "raw",
+    metadata,
+    _id(),  # the audit row of its receipt has the same id
+    _col("source", BIG),
+    _col("control_hmac", BYTES),
+    _col("body_hmac", BYTES),
+    _col("received", BIG),
+    _col("feed_key", BIG),
+    _col("sealed", BYTES, null=True),  # null once purged
+    _col("type", TEXT),
+    _col("ack", TEXT),
+    _col("result", TEXT),
+    Index("raw_control", "control_hmac", "body_hmac"),
+    Index("raw_received", "received"),
+)
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("raw", BIG, primary_key=True, autoincrement=False),
+    _col("control_hmac", BYTES, null=True),
+    _col("code", INT),  # table 0357
+    _col("place", TEXT),
+    _col("rule", TEXT),
+    _col("state", TEXT),  # open | resolved | discarded
+    _col("at", BIG),
+    _col("decided", BIG, null=True),
+    Index("quarantine_state", "state", "raw"),
+    Index("quarantine_control", "control_hmac"),
+)
+
+# -- the directory
+patient = Table(
+    "patient",
+    metadata,
+    _id("token"),
+    _col("key", BIG),
+    _col("survivor", BIG, null=True),
+    _col("version", BIG),  # recorded time of the newest update applied (N-06)
+    _col("zones", TEXT),  # plausible IANA zones, comma-joined; empty: unknown
+    _col("state", TEXT, null=True),
+    _col("language", TEXT, null=True),
+    _col("deceased", INT, default="0"),
+    _col("hold", TEXT, default="''"),  # reasons, comma-joined
+    _col("digest", BYTES),  # keyed digest of the last demographics seen: equal means nothing to do
+    _col("flags_digest", BYTES),  # the same of the last flags told
+    _col("sealed", BYTES),
+    _some_index("patient_survivor", "survivor"),
+)
+identifier = Table(
+    "identifier",
+    metadata,
+    Column("index_key", TEXT, nullable=False),
+    Column("hmac", BYTES, nullable=False),
+    _col("patient", BIG),
+    _col("sealed", BYTES),
+    # the primary key, so that SQLite keeps one b-tree for row and blind index
+    PrimaryKeyConstraint("hmac", "index_key", name="identifier_hmac"),
+    Index("identifier_patient", "patient"),
+    sqlite_with_rowid=False,
+)
+address = Table(
+    "address",
+    metadata,
+    _id(),
+    _col("index_key", TEXT),
+    _col("hmac", BYTES),
+    _col("sender", TEXT),
+    _col("opted_out_at", BIG, null=True),
+    UniqueConstraint("hmac", "sender", "index_key", name="address_hmac"),
+)
+contact_point = Table(
+    "contact_point",
+    metadata,
+    _id(),
+    _col("patient", BIG),
+    _col("address", BIG),
+    _col("origin", TEXT),  # the field it came from: replaced as a set (N-03)
+    _col("system", TEXT),
+    _col("use", TEXT),
+    _col("rank", INT),
+    _col("valid_from", BIG, null=True),
+    _col("valid_until", BIG, null=True),
+    _col("sealed", BYTES),
+    Index("contact_point_patient", "patient"),
+    Index("contact_point_address", "address"),
+)
+merge = Table(
+    "merge",
+    metadata,
+    _id(),
+    _col("loser", BIG),
+    _col("survivor", BIG),
+    _col("raw", BIG),
+    _col("at", BIG),
+    _col("snapshot_sealed", BYTES),
+    _col("undone", BIG, null=True),
+    Index("merge_loser", "loser"),
+)
+consent = Table(
+    "consent",
+    metadata,
+    _id(),
+    _col("patient", BIG, null=True),
+    _col("address", BIG, null=True),
+    _col("purpose", TEXT),
+    _col("channel", TEXT),
+    _col("topic", TEXT),
+    _col("permit", INT),
+    _col("valid_from", BIG),
+    _col("valid_until", BIG, null=True),
+    _col("evidence", TEXT),
+    _col("recorded", BIG),
+    Index("consent_patient", "patient"),
+    Index("consent_address", "address"),
+)
+
+# -- what happened
+occurrence = Table(
+    "occurrence",
+    metadata,
+    _id(),
+    _col("kind", TEXT),
+    _col("key", BYTES),  # keyed digest
+    _col("patient", BIG),
+    _col("source", BIG),  # owning source
+    _col("facility", TEXT, null=True),
+    _col("version", BIG),  # recorded time of the newest event applied
+    _col("status", TEXT),
+    _col("reached_by", TEXT),  # event kind that led to the status
+    _col("occurred", BIG),  # when that event happened
+    _col("start_utc", BIG, null=True),
+    _col("zone", TEXT, null=True),
+    _col("precision", TEXT, null=True),
+    _col("end_utc", BIG, null=True),
+    _col("hold", TEXT, default="''"),
+    _col("raw", BIG),  # the message that last changed it
+    _col("sealed_facts", BYTES),
+    UniqueConstraint("key", "kind", name="occurrence_key"),
+    # by nothing that a later message changes: the index of a row that is updated stays as it is
+    Index("occurrence_patient", "patient"),
+)
+
+# -- what is planned and was tried
+ruleset = Table(
+    "ruleset",
+    metadata,
+    _id(),
+    _col("digest", TEXT),
+    _col("activated", BIG),
+    _col("by", TEXT),
+)
+request = Table(
+    "request",
+    metadata,
+    _id(),
+    _col("kind", TEXT),
+    _col("patient", BIG),
+    _col("occurrence", BIG, null=True),
+    _col("raw", BIG, null=True),  # the message that planned it
+    _col("rule", TEXT),
+    _col("ruleset", BIG),
+    _col("step", TEXT),
+    _col("material_version", INT),
+    _col("material", BYTES),  # keyed digest of the revealed and scheduling facts
+    _col("recipient", BIG),  # the patient, or later a representative
+    _col("priority", INT),
+    _col("due", BIG),
+    _col("expires", BIG, null=True),
+    _col("state", TEXT),
+    _col("reason", TEXT, null=True),
+    _col("ring_at", BIG),  # when to ring next: the due time, then a while after each ring
+    _col("attempts", INT, default="0"),
+    _col("lease_until", BIG, null=True),
+    _col("fence", BIG, default="0"),
+    UniqueConstraint("occurrence", "rule", "step", "material_version", "recipient", name="request_once"),
+    Index("request_ring", "state", "priority", "ring_at"),
+    Index("request_patient", "patient"),
+)
+communication = Table(
+    "communication",
+    metadata,
+    _id(),
+    _col("request", BIG),
+    _col("channel", TEXT),
+    _col("attempt", INT),
+    _col("patient", BIG),
+    _col("address", BIG),
+    _col("topic", TEXT),
+    _col("purpose", TEXT),
+    _col("template", TEXT),
+    _col("template_digest", TEXT),
+    _col("body_hmac", BYTES),
+    _col("sealed_body", BYTES, null=True),
+    _col("provider_id", TEXT, null=True),
+    _col("status", TEXT),
+    _col("reason", TEXT, null=True),
+    _col("at", BIG),
+    _col("settled", BIG, null=True),
+    UniqueConstraint("request", "channel", "attempt", name="communication_once"),
+    Index("communication_patient", "patient", "at"),
+    Index("communication_address", "address", "at"),
+    Index("communication_open", "status", "at"),
+)
+receipt = Table(
+    "receipt",
+    metadata,
+    _id(),
+    _col("communication", BIG),
+    _col("provider_event", TEXT),
+    _col("status", TEXT),
+    _col("at", BIG),
+    UniqueConstraint("communication", "provider_event", name="receipt_once"),
+)
+
+# -- the audit store: append-only
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    _col("at", BIG),
+    _col("actor", TEXT),
+    _col("ruleset", BIG, null=True),
+    _col("request", BIG, null=True),
+    _col("entries", TEXT),
+    _some_index("audit_request", "request"),
+)
+audit_patient = Table(
+    "audit_patient",
+    metadata,
+    _col("patient", BIG),
+    _col("audit", BIG),
+    # audit first: rows are appended in order, and the sealer reads a block's links as one range
+    PrimaryKeyConstraint("audit", "patient", name="audit_patient_audit"),
+    Index("audit_patient_patient", "patient", "audit"),
+    sqlite_with_rowid=False,
+)
+block = Table(
+    "block",
+    metadata,
+    _id("n"),
+    _col("first", BIG),
+    _col("last", BIG),
+    _col("count", BIG),
+    _col("digest", BYTES),
+    _col("previous", BYTES),
+    _col("at", BIG),
+    _col("leaves", BYTES),  # per row its id and the start of its digest: names the bad row
+)
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("log", TEXT, primary_key=True),
+    _col("size", BIG),
+    _col("hash", BYTES),
+    _col("signature", BYTES),
+    _col("key", TEXT),
+    _col("at", BIG),
+)
+
+for _table in metadata.tables.values():
+    # SQLite checks types only when asked to: a text in an integer column is an error, not a surprise
+    _table.dialect_options["sqlite"]["strict"] = True

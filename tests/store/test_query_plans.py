@@ -1,0 +1,97 @@
+"""Every hot look-up goes through the index made for it; the texts are the ones production runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.store import datakeys, packed, seal, tables
+from gateway.store.engine import Store
+from gateway.store.statement import CHUNK, Statement, lookup_text
+
+LOOKUPS = [
+    (tables.identifier, "hmac", "identifier_hmac"),
+    (tables.identifier, "patient", "identifier_patient"),
+    (tables.address, "hmac", "address_hmac"),
+    (tables.address, "id", "address_pkey"),
+    (tables.occurrence, "key", "occurrence_key"),
+    (tables.occurrence, "patient", "occurrence_patient"),
+    (tables.raw, "control_hmac", "raw_control"),
+    (tables.patient, "token", "patient_pkey"),
+    (tables.patient, "survivor", "patient_survivor"),
+    (tables.contact_point, "patient", "contact_point_patient"),
+    (tables.contact_point, "address", "contact_point_address"),
+    (tables.consent, "patient", "consent_patient"),
+    (tables.consent, "address", "consent_address"),
+    (tables.request, "id", "request_pkey"),
+    (tables.request, "occurrence", "request_once"),
+    (tables.request, "patient", "request_patient"),
+    (tables.communication, "request", "communication_once"),
+    (tables.communication, "address", "communication_address"),
+    (tables.data_key, "id", "data_key_pkey"),
+    (tables.audit, "request", "audit_request"),
+    (tables.audit_patient, "patient", "audit_patient_patient"),
+    (tables.lease, "name", "lease_pkey"),
+]
+
+
+def plan(store: Store, text: str, values: tuple[Any, ...]) -> str:
+    """The planner's words for a text."""
+    if store.dialect == "sqlite":
+        rows = store.database.session()._link.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()  # type: ignore[attr-defined]
+        return "\n".join(str(row[3]) for row in rows)
+    session: Any = store.database.session()
+    session.begin(write=True)
+    rows = session._wire.fetch(f"EXPLAIN {text}", values)
+    session.rollback()
+    return "\n".join(row[0] for row in rows)
+
+
+def assert_uses(store: Store, told: str, index: str) -> None:
+    """The named index, and never the whole table. SQLite names constraints' indexes and primary keys its own way."""
+    if store.dialect == "postgresql":
+        assert f" {index}" in told, told
+        assert "Seq Scan" not in told, told
+        return
+    assert "SCAN" not in told, told
+    if index in NAMED:
+        assert f"INDEX {index} " in told, told
+    else:
+        assert "sqlite_autoindex_" in told or "PRIMARY KEY" in told, told
+
+
+NAMED = {index.name for table in tables.metadata.tables.values() for index in table.indexes}
+
+
+@pytest.mark.parametrize(("table", "key", "index"), LOOKUPS, ids=str)
+def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index: str) -> None:
+    """Also on empty tables, whose plans PostgreSQL keeps."""
+    columns = tuple(column.name for column in table.c)
+    value: Any = {"BLOB": b"x", "TEXT": "x"}.get(str(table.c[key].type), 1)
+    if store.dialect == "sqlite":
+        for width in (1, CHUNK):
+            assert_uses(
+                store, plan(store, lookup_text("sqlite", table, columns, key, width=width), (value,) * width), index
+            )
+        return
+    text = lookup_text("postgresql", table, columns, key, lock=True)
+    assert_uses(store, plan(store, text, (packed.packer(table.c[key].type)([value]),)), index)
+
+
+@pytest.mark.parametrize(
+    ("statement", "values", "index"),
+    [
+        (seal.ROWS, (1, 2, 3), "audit_pkey"),
+        (seal.LINKS, (1, 2), "audit_patient_audit"),
+        (datakeys._SEALED, (1, 2, 3, 4, 5), "raw_received"),
+        (datakeys._LABELLED, ("1:2",), "data_key_label"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_a_statement_uses_its_index(store: Store, statement: Statement, values: tuple[Any, ...], index: str) -> None:
+    """Sealing and purging walk ranges, never tables."""
+    compiled = statement.on(store.dialect)
+    given = values if compiled.arrange is None else compiled.arrange(values)
+    assert_uses(store, plan(store, compiled.text, given), index)
