@@ -1,0 +1,38 @@
+"""Logs and metrics: only what an allow-list names leaves the house, so neither can ever carry PHI (law 4)."""
+
+from gateway.telemetry.failures import own_frames
+from gateway.telemetry.fields import FIELDS, keep_allowed
+from gateway.telemetry.lines import bound, log
+from gateway.telemetry.metrics import (
+    REGISTRY,
+    count_deliveries,
+    count_doorbells,
+    count_messages,
+    count_requests,
+    count_sends,
+    exposition,
+    observe_receive,
+    set_outbox_due,
+    set_quarantine_open,
+)
+from gateway.telemetry.setup import configure, reset
+
+__all__ = [
+    "FIELDS",
+    "REGISTRY",
+    "bound",
+    "configure",
+    "count_deliveries",
+    "count_doorbells",
+    "count_messages",
+    "count_requests",
+    "count_sends",
+    "exposition",
+    "keep_allowed",
+    "log",
+    "observe_receive",
+    "own_frames",
+    "reset",
+    "set_outbox_due",
+    "set_quarantine_open",
+]

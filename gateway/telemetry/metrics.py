@@ -1,0 +1,97 @@
+"""Prometheus metrics: counts under closed sets of labels, added once per batch, so none can name a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+
+from gateway.model.consent import ChannelKind
+from gateway.model.event import Result
+from gateway.model.request import CommunicationStatus, RequestStatus
+from gateway.model.verdict import Reason
+from gateway.telemetry.fields import DROP, NAME
+
+disable_created_metrics()  # type: ignore[no-untyped-call]
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+_MESSAGES = Counter("caregate_messages", "Messages answered", ["source", "result"], registry=REGISTRY)
+_REQUESTS = Counter("caregate_requests", "Requests that entered a state", ["state", "reason"], registry=REGISTRY)
+_SENDS = Counter("caregate_sends", "Attempts settled", ["channel", "status"], registry=REGISTRY)
+_DOORBELLS = Counter("caregate_doorbells", "Ids handed to the broker", ["result"], registry=REGISTRY)
+_DELIVERIES = Counter("caregate_deliveries", "Doorbells answered by a worker", ["result"], registry=REGISTRY)
+_OUTBOX = Gauge("caregate_outbox_due", "Requests due and not yet decided", registry=REGISTRY)
+_QUARANTINE = Gauge("caregate_quarantine_open", "Quarantined messages nobody resolved", registry=REGISTRY)
+_BATCH = Histogram(
+    "caregate_batch_messages", "Messages per receive commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=REGISTRY
+)
+_RECEIVE = Histogram(
+    "caregate_receive_seconds",
+    "Seconds one receive commit took",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+
+_MOST_SOURCES = 100
+_sources: set[str] = set()
+
+
+def _source_label(source: str) -> str:
+    """The configured name, or "other": an open set of label values would leak and grow without bound."""
+    if source in _sources:
+        return source
+    if NAME(source) is DROP or len(_sources) >= _MOST_SOURCES:
+        return "other"
+    _sources.add(source)
+    return source
+
+
+def count_messages(source: str, results: Mapping[Result, int]) -> None:
+    """Add a batch's outcomes of one source; once per batch, not per message."""
+    label = _source_label(source)
+    for result, count in results.items():
+        _MESSAGES.labels(label, Result(result).value).inc(count)
+
+
+def observe_receive(seconds: float, messages: int) -> None:
+    """One receive commit of `messages` messages took `seconds`."""
+    _RECEIVE.observe(seconds)
+    _BATCH.observe(messages)
+
+
+def count_requests(state: RequestStatus, reason: Reason | None = None, count: int = 1) -> None:
+    """`count` requests entered `state` because of `reason`."""
+    _REQUESTS.labels(RequestStatus(state).value, Reason(reason).value if reason else "").inc(count)
+
+
+def count_sends(channel: ChannelKind, status: CommunicationStatus, count: int = 1) -> None:
+    """`count` attempts on `channel` ended as `status`."""
+    _SENDS.labels(ChannelKind(channel).value, CommunicationStatus(status).value).inc(count)
+
+
+def count_doorbells(*, rung: int = 0, lost: int = 0) -> None:
+    """Ids handed to the broker, and ids it did not take (dispatch rings them again)."""
+    _DOORBELLS.labels("rung").inc(rung)
+    _DOORBELLS.labels("lost").inc(lost)
+
+
+def count_deliveries(*, done: int = 0, failed: int = 0) -> None:
+    """Doorbells a worker answered, and those whose handling raised."""
+    _DELIVERIES.labels("done").inc(done)
+    _DELIVERIES.labels("failed").inc(failed)
+
+
+def set_outbox_due(count: int) -> None:
+    """How many requests are due now."""
+    _OUTBOX.set(count)
+
+
+def set_quarantine_open(count: int) -> None:
+    """How many quarantine entries are open now."""
+    _QUARANTINE.set(count)
+
+
+def exposition() -> tuple[bytes, str]:
+    """All metrics in Prometheus text format, and its content type."""
+    return generate_latest(REGISTRY), CONTENT_TYPE_LATEST
