@@ -1,0 +1,156 @@
+"""The template language, cut down: no loops, calls, arithmetic, assignments or imports, so rendering is bounded and pure.
+
+A template is an analyst's file and runs with a patient's facts in scope. What Jinja may do here is an allow-list of
+syntax nodes, filters and tests checked when a template is compiled; the immutable sandbox stands behind it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import jinja2
+from jinja2 import nodes
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from gateway.model.errors import RenderError
+from gateway.render.formats import FILTERS
+
+# No For: no fact is a list. No Call, Mul, Pow, Assign, Macro, Import: nothing here needs them, each can run away.
+_NODES = (
+    nodes.Template,
+    nodes.Output,
+    nodes.TemplateData,
+    nodes.Name,
+    nodes.Getattr,
+    nodes.Const,
+    nodes.Filter,
+    nodes.Test,
+    nodes.If,
+    nodes.CondExpr,
+    nodes.Compare,
+    nodes.Operand,
+    nodes.And,
+    nodes.Or,
+    nodes.Not,
+    nodes.Concat,
+    nodes.Include,
+    nodes.Keyword,
+    nodes.Tuple,
+    nodes.List,
+)
+_FILTERS = frozenset({"upper", "lower", "capitalize", "title", "trim", "default", "d"}) | frozenset(FILTERS)
+_TESTS = frozenset({"defined", "undefined", "in", "eq", "ne"})
+_MOST_FILES = 50  # files one rendering may read, each as often as it is included
+
+
+def environment(files: Mapping[str, str]) -> jinja2.Environment:
+    """A Jinja environment that knows `files` (name → source) and nothing else; HTML is escaped by file name."""
+    env = ImmutableSandboxedEnvironment(
+        loader=jinja2.DictLoader(files),
+        undefined=jinja2.StrictUndefined,
+        autoescape=is_html,
+        finalize=_printable,
+        cache_size=-1,
+        auto_reload=False,
+        keep_trailing_newline=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.clear()
+    env.filters = {name: env.filters[name] for name in _FILTERS if name in env.filters} | FILTERS
+    env.tests = {name: env.tests[name] for name in _TESTS}
+    return env
+
+
+def is_html(name: str | None) -> bool:
+    """Whether a template file's output is HTML, hence escaped."""
+    return name is not None and name.endswith(".html")
+
+
+def _printable(value: object) -> object:
+    """What may be printed without a filter: text and whole numbers; an instant needs one that says how."""
+    if isinstance(value, str | Markup | jinja2.Undefined) or type(value) is int:
+        return value
+    raise RenderError(f"a value of kind {type(value).__name__} is printed without a filter (date, time, weekday)")
+
+
+def names_used(env: jinja2.Environment, file: str) -> frozenset[str]:
+    """Dotted names a file and all it includes read, e.g. "patient.given_name".
+
+    Raises RenderError, with "file:line", for syntax errors and for anything the allow-list does not have.
+    """
+    used: set[str] = set()
+    waiting = [file]
+    for read in range(_MOST_FILES + 1):
+        if not waiting:
+            return frozenset(used)
+        waiting.extend(_read_file(env, waiting.pop(), used))
+        if read == _MOST_FILES:
+            break
+    raise RenderError(f"{file}: includes more than {_MOST_FILES} files, or itself")
+
+
+def _read_file(env: jinja2.Environment, file: str, used: set[str]) -> list[str]:
+    """Add the names one file reads to `used`; returns the files it includes, as often as it does."""
+    tree = _parse(env, file)
+    included: list[str] = []
+    for node in _every(tree):
+        where = f"{file}:{node.lineno}"
+        _check(node, where)
+        if isinstance(node, nodes.Include):
+            included.append(_included(node, file, where))
+    used.update(_dotted(tree, file))
+    return included
+
+
+def _parse(env: jinja2.Environment, file: str) -> nodes.Template:
+    assert env.loader is not None
+    try:
+        source, _, _ = env.loader.get_source(env, file)
+        return env.parse(source)
+    except jinja2.TemplateNotFound:
+        raise RenderError(f"{file}: there is no such file in the template's folder") from None
+    except jinja2.TemplateSyntaxError as error:
+        raise RenderError(f"{file}:{error.lineno}: this is not valid template syntax") from None
+
+
+def _every(node: nodes.Node) -> Iterator[nodes.Node]:
+    yield node
+    for child in node.iter_child_nodes():
+        yield from _every(child)
+
+
+def _check(node: nodes.Node, where: str) -> None:
+    if not isinstance(node, _NODES):
+        raise RenderError(f"{where}: {type(node).__name__} is not allowed in a template")
+    if isinstance(node, nodes.Filter) and (node.name not in _FILTERS or node.node is None):
+        raise RenderError(f"{where}: there is no filter {node.name}")
+    if isinstance(node, nodes.Test) and node.name not in _TESTS:
+        raise RenderError(f"{where}: there is no test {node.name}")
+
+
+def _included(node: nodes.Include, file: str, where: str) -> str:
+    target = node.template
+    if not isinstance(target, nodes.Const) or not isinstance(target.value, str):
+        raise RenderError(f"{where}: include takes one file name")
+    if is_html(target.value) != is_html(file):
+        # a text file included in HTML would arrive unescaped
+        raise RenderError(f"{where}: a text file and an HTML file cannot include each other")
+    return target.value
+
+
+def _dotted(node: nodes.Node, file: str) -> Iterator[str]:
+    """Every maximal chain of names: `a.b.c` once, not also `a.b` and `a`."""
+    chain: list[str] = []
+    step: nodes.Node = node
+    while isinstance(step, nodes.Getattr):
+        chain.append(step.attr)
+        step = step.node
+    if isinstance(step, nodes.Name):
+        yield ".".join([step.name, *reversed(chain)])
+        return
+    if chain:
+        raise RenderError(f"{file}:{node.lineno}: only a name has parts")
+    for child in step.iter_child_nodes():
+        yield from _dotted(child, file)
