@@ -1,0 +1,67 @@
+"""Writes what a feed says of consent into the ledger: each decision once, so that a repeat never undoes a later no (PV-06)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.model.audit import Action
+from gateway.model.consent import ConsentStatement
+from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
+from gateway.pipeline.rows import PatientRow
+from gateway.store import tables
+
+Entry = tuple[Any, ...]
+
+_TOLD_BY_FEED = "told by a feed (CON): "
+_SCOPE = slice(3, 6)
+_PERMIT, _FROM, _UNTIL, _EVIDENCE = 6, 7, 8, 9
+
+
+def record(
+    directory: Directory, patient: PatientRow, told: Sequence[ConsentStatement], evidence: str, *, believed: bool
+) -> list[Entry]:
+    """Add ledger entries for what is news among `told`; returns audit entries.
+
+    Not `believed` (another person's identifiers, or an overtaken message): only refusals count (law 6).
+    """
+    uow = directory.uow
+    known = (
+        [] if patient.new else uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", directory.family(patient.token))
+    )
+    known += [row for row in directory.new_consents if row[1] == patient.token]
+    entries: list[Entry] = []
+    for one in told:
+        if (one.permit and not believed) or not _is_news(one, known):
+            continue
+        since = uow.now if one.valid_from is None else one.valid_from
+        scope = (one.purpose, one.channel, one.topic)
+        row = (
+            uow.new_id(),
+            patient.token,
+            None,
+            *scope,
+            int(one.permit),
+            since,
+            one.valid_until,
+            _TOLD_BY_FEED + evidence,
+            uow.now,
+        )
+        directory.new_consents.append(row)
+        known.append(row)
+        entries.append((Action.CONSENT_RECORDED, row[0], "permit" if one.permit else "deny", *scope))
+    return entries
+
+
+def _is_news(told: ConsentStatement, known: Sequence[tuple[Any, ...]]) -> bool:
+    """Whether the last entry a feed gave for this scope says something else.
+
+    Feeds repeat a consent in every message; a repeat must not permit again what was refused by hand since.
+    """
+    scope = (told.purpose, told.channel, told.topic)
+    same = [row for row in known if tuple(row[_SCOPE]) == scope and row[_EVIDENCE].startswith(_TOLD_BY_FEED)]
+    if not same:
+        return True
+    last = max(same)  # ids increase
+    dated = told.valid_from is not None and told.valid_from != last[_FROM]
+    return bool(last[_PERMIT]) != told.permit or last[_UNTIL] != told.valid_until or dated

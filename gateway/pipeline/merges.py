@@ -1,0 +1,109 @@
+"""Merges two patients: append, never rewrite; the stricter of both wins, and a sealed snapshot can undo it (AD-18, AD-30 to AD-33)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from gateway.model.audit import Action
+from gateway.model.event import OccurrenceKind
+from gateway.model.request import RequestStatus
+from gateway.model.verdict import Reason
+from gateway.pipeline.batch import Batch, PreparedEvent
+from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
+from gateway.store import tables
+
+Entry = tuple[Any, ...]
+
+_json = msgspec.json.Encoder().encode
+_OPEN = ("booked", "pending", "proposed", "waitlist", "arrived", "checked-in")
+_COLUMNS = ("id", "loser", "survivor", "raw", "at", "snapshot_sealed", "undone")
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """What undoing a merge needs.
+
+    `earlier`: who had died into the loser before. `requests` moved, `duplicates` were held. `hold`, `deceased`:
+    what was known of the survivor before they inherited the loser's.
+    """
+
+    earlier: list[int]
+    requests: list[int]
+    duplicates: list[int] = []
+    hold: str = ""
+    deceased: int = 0
+
+
+def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int) -> list[Entry]:
+    """The patient of MRG dies into the patient of PID-3: always in that direction (AD-30).
+
+    An MRG identifier nobody knew becomes one more identifier of the survivor, so that later references to
+    it resolve (AD-32). Merging someone into themselves, hence any cycle, changes nothing (AD-33).
+    """
+    directory = batch.directory
+    loser, others = directory.resolve(prepared.merged)
+    losers = [one for one in (loser, *others) if one is not None and one.token != survivor.token]
+    entries: list[Entry] = []
+    if loser is not None and not losers:
+        entries.append((Action.PATIENT_MERGED, survivor.token, survivor.token, "already one person"))
+    for one in losers:
+        entries += _absorb(batch, one, survivor, raw)
+    directory.add_identifiers(survivor, prepared.event.merged_from, prepared.merged)
+    if loser is None:
+        entries.append((Action.PATIENT_MERGED, None, survivor.token, "the merged identifier was not known"))
+    return entries
+
+
+def _absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int) -> list[Entry]:
+    """Point the loser, and all that died into it before, at the survivor; move what waits."""
+    uow, directory = batch.uow, batch.directory
+    earlier = [token for (token,) in uow.lookup(tables.patient, ("token",), "survivor", [loser.token])]
+    directory.load_tokens(earlier)
+    for token in (loser.token, *earlier):
+        row = directory.patients[token]
+        row.survivor, row.dirty = survivor.token, True
+    before = (survivor.hold, survivor.deceased)
+    doubled = _duplicates(batch, [loser.token, *earlier], survivor.token)
+    moved = batch.waiting_of(loser.token)
+    for request in moved:
+        request.move(survivor.token)
+    if loser.deceased and not survivor.deceased:
+        # The stricter wins, until the survivor's feed says otherwise: it is heard again even if it repeats itself.
+        survivor.deceased, survivor.digest, survivor.dirty = 1, b"", True
+    for reason in loser.holds:
+        directory.hold(survivor, reason)
+    identity = uow.new_id()
+    kept = Snapshot(earlier, [one.id for one in moved], [one.id for one in doubled], *before)
+    snapshot = _json(kept)
+    sealed = directory.seal_for(survivor, snapshot, b"merge.snapshot_sealed:%d" % identity)
+    uow.insert(tables.merge, _COLUMNS, [(identity, loser.token, survivor.token, raw, uow.now, sealed, None)])
+    entries: list[Entry] = [(Action.PATIENT_MERGED, loser.token, survivor.token, identity)]
+    entries += [(Action.REQUEST_MOVED, request.id, survivor.token) for request in moved]
+    entries += [(Action.REQUEST_HELD, request.id, Reason.POSSIBLE_DUPLICATE) for request in doubled]
+    return entries
+
+
+def _duplicates(batch: Batch, losers: Sequence[int], survivor: int) -> list[RequestRow]:
+    """The loser's requests about an appointment that the survivor has too: equal start and place (AD-31).
+
+    They wait for a person; one of the two leaves, never both.
+    """
+    owners = [*losers, survivor]
+    found = batch.uow.lookup(tables.occurrence, OccurrenceRow.COLUMNS, "patient", owners)
+    loaded = {row.id: row for row in batch.occurrences.values()}
+    batch.take([row for one in found if (row := OccurrenceRow(*one)).id not in loaded and _is_open(row)])
+    appointments = [row for row in batch.occurrences.values() if row.patient in owners and _is_open(row)]
+    kept = {(row.start_utc, row.facility) for row in appointments if row.patient == survivor}
+    held: list[RequestRow] = []
+    for row in appointments:
+        if row.patient != survivor and (row.start_utc, row.facility) in kept:
+            held += [request for request in row.requests if request.state == RequestStatus.ACTIVE]
+    for request in held:
+        request.settle(RequestStatus.ON_HOLD, Reason.POSSIBLE_DUPLICATE)
+    return held
+
+
+def _is_open(row: OccurrenceRow) -> bool:
+    return row.kind == OccurrenceKind.APPOINTMENT and row.start_utc is not None and row.status in _OPEN

@@ -1,0 +1,55 @@
+"""When something takes the place of another occurrence, what waited for the older one never leaves (AD-19, DO-01)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gateway.model.audit import Action
+from gateway.model.event import EventKind
+from gateway.model.request import RequestStatus
+from gateway.model.verdict import Reason
+from gateway.pipeline.batch import Batch, PreparedEvent
+from gateway.pipeline.rows import OccurrenceRow
+
+Entry = tuple[Any, ...]
+
+_NUMBERS = frozenset({EventKind.ENCOUNTER_MERGED, EventKind.ENCOUNTER_RENUMBERED})
+
+
+def replace(batch: Batch, prepared: PreparedEvent, source: int, raw: int) -> list[Entry]:
+    """Set aside what the event replaces, before the event itself is applied; returns audit entries.
+
+    A visit that only got another number goes on under it. Where both numbers are known, or an older document
+    has a newer version, the older one ends. Another source's occurrence is only held, as ever.
+    """
+    old = batch.occurrence(prepared.replaced)
+    if old is None or old.key in prepared.keys:
+        return []
+    event, new = prepared.event, batch.occurrence(prepared.keys)
+    told = event.occurrence
+    changed = event.recorded if told is None or told.version is None else told.version
+    if changed < old.version:
+        return [(Action.EVENT_STALE, event.kind.value, old.id)]
+    if old.source != source:
+        return _settled(old, RequestStatus.ON_HOLD, Reason.SUPERSEDED)
+    if new is None and event.kind in _NUMBERS:
+        batch.rekey(old, prepared.keys[0])
+        return [(Action.OCCURRENCE_REPLACED, old.id, "the same one under another number")]
+    old.status, old.reached_by, old.version = "entered-in-error", event.kind.value, changed
+    old.raw, old.dirty = raw, True
+    if event.kind not in _NUMBERS:
+        old.status = "superseded"
+    return [
+        (Action.OCCURRENCE_REPLACED, old.id, "the one of this message"),
+        *_settled(old, RequestStatus.REVOKED, Reason.SUPERSEDED),
+    ]
+
+
+def _settled(row: OccurrenceRow, state: RequestStatus, reason: Reason) -> list[Entry]:
+    entries: list[Entry] = []
+    action = Action.REQUEST_HELD if state is RequestStatus.ON_HOLD else Action.REQUEST_WITHDRAWN
+    for request in row.requests:
+        if request.waiting:
+            request.settle(state, reason)
+            entries.append((action, request.id, reason))
+    return entries

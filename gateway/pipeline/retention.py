@@ -1,0 +1,125 @@
+"""Forgets on time: raw bytes after the replay window, facts after their occurrence, bodies after theirs; each audited."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from sqlalchemy import and_, bindparam, or_, select
+
+from gateway.model.audit import Action
+from gateway.model.event import OccurrenceKind
+from gateway.model.request import CommunicationStatus
+from gateway.model.when import Millis
+from gateway.pipeline.packing import pack
+from gateway.pipeline.rows import OccurrenceRow, PatientRow
+from gateway.store import tables
+from gateway.store.datakeys import open_keys
+from gateway.store.engine import Store
+from gateway.store.keyring import seal
+from gateway.store.statement import Statement
+from gateway.store.uow import UnitOfWork
+
+_BATCH = 500
+_OPEN = ("booked", "pending", "in-progress", "planned", "active")
+_c, _o = tables.communication.c, tables.occurrence.c
+
+BODIES = Statement(
+    "communication.bodies",
+    select(_c.id)
+    .where(
+        _c.id > bindparam("after"),
+        _c.sealed_body.is_not(None),
+        _c.at < bindparam("before"),
+        _c.status != CommunicationStatus.IN_PROGRESS.value,
+    )
+    .order_by(_c.id)
+    .limit(bindparam("limit")),
+    params=("after", "before", "limit"),
+)
+# Most appointments are never told to be over: their time having passed is enough.
+ENDED = Statement(
+    "occurrence.ended",
+    select(_o.id)
+    .where(
+        _o.id > bindparam("after"),
+        _o.version < bindparam("before"),
+        _o.raw != 0,
+        or_(
+            _o.status.not_in(_OPEN),
+            and_(_o.kind == OccurrenceKind.APPOINTMENT.value, _o.start_utc < bindparam("started")),
+        ),
+    )
+    .order_by(_o.id)
+    .limit(bindparam("limit")),
+    params=("after", "before", "started", "limit"),
+)
+
+
+def purge_bodies(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Forget the sealed text of what was sent longer than `keep` millis ago. Returns how many."""
+    before = store.clock.now() - keep
+    return _in_batches(store, BODIES, (before,), _forget_bodies, stopping)
+
+
+def purge_facts(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Forget the facts of occurrences that are over and were not heard of for `keep` millis. Returns how many."""
+    before = store.clock.now() - keep
+    return _in_batches(store, ENDED, (before, before), partial(_forget_facts, before), stopping)
+
+
+def _in_batches(
+    store: Store,
+    statement: Statement,
+    params: tuple[Millis, ...],
+    forget: Callable[[UnitOfWork, list[int]], int],
+    stopping: Callable[[], bool],
+) -> int:
+    """Look through a whole table without the write lock, and take it only to change what was found."""
+    done, after = 0, 0
+    while not stopping():
+        with store.read() as unit:
+            found = [identity for (identity,) in unit.all(statement, (after, *params, _BATCH))]
+        if not found:
+            break
+        after = found[-1]
+        with store.begin("retention") as uow:
+            if forgotten := forget(uow, found):
+                uow.commit()
+        done += forgotten
+    return done
+
+
+def _forget_bodies(uow: UnitOfWork, found: list[int]) -> int:
+    """An attempt that was settled changes no more."""
+    patients = {one for (one,) in uow.lookup(tables.communication, ("patient",), "id", found)}
+    uow.update(tables.communication, ("id",), ("sealed_body",), [(None, identity) for identity in found])
+    uow.audit([(Action.CONTENT_FORGOTTEN, "communication", len(found))], patients=sorted(patients))
+    return len(found)
+
+
+def _forget_facts(before: Millis, uow: UnitOfWork, found: list[int]) -> int:
+    """The patients are locked first, as receive does; what was heard of meanwhile is kept."""
+    owners = sorted({one for (one,) in uow.lookup(tables.occurrence, ("patient",), "id", found)})
+    uow.lookup(tables.patient, ("token",), "token", owners, lock=True)
+    rows = [OccurrenceRow(*one) for one in uow.lookup(tables.occurrence, OccurrenceRow.COLUMNS, "id", found)]
+    rows = [row for row in rows if row.version < before and row.patient in owners]
+    if rows:
+        uow.update(tables.occurrence, ("id",), ("sealed_facts", "raw"), _emptied(uow, rows))
+        patients = sorted({row.patient for row in rows})
+        uow.audit([(Action.CONTENT_FORGOTTEN, "occurrence", len(rows))], patients=patients)
+    return len(rows)
+
+
+def _emptied(uow: UnitOfWork, rows: list[OccurrenceRow]) -> list[tuple[bytes, int, int]]:
+    patients = [
+        PatientRow(*one) for one in uow.lookup(tables.patient, PatientRow.COLUMNS, "token", [r.patient for r in rows])
+    ]
+    keys = open_keys(uow, [one.key for one in patients])
+    plain = {one.token: keys[one.key] for one in patients}
+    emptied = pack({})
+    return [
+        (seal(key, emptied, b"occurrence.sealed_facts:%d" % row.id) if key else b"", 0, row.id)
+        for row in rows
+        for key in (plain[row.patient],)
+    ]

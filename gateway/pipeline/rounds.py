@@ -1,0 +1,72 @@
+"""The quiet work: sealing the audit log and forgetting on time, in one thread, whatever else happens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway import telemetry
+from gateway.model.when import HOUR, Millis
+from gateway.pipeline.retention import purge_bodies, purge_facts
+from gateway.store.datakeys import purge as purge_raw
+from gateway.store.engine import Store
+from gateway.store.seal import seal as seal_audit
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How long, in Millis, raw bytes, facts and bodies live."""
+
+    raw: Millis
+    facts: Millis
+    bodies: Millis
+
+
+class Rounds:
+    """Seals every few seconds, forgets every hour; trouble is logged and tried again."""
+
+    def __init__(self, store: Store, keep: Keep, heads: Path | None, *, every: float = 5.0) -> None:
+        self._store = store
+        self._keep = keep
+        self._heads = heads
+        self._every = every
+        self._stop = threading.Event()
+        self._forgot: Millis | None = None
+        self._thread = threading.Thread(target=self._run, name="caregate-rounds", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Seal what is left and end. `timeout` in seconds."""
+        self._stop.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        while not self._stop.wait(self._every):
+            self.once()
+        self._guard("seal", lambda: seal_audit(self._store, heads_file=self._heads))
+
+    def once(self) -> None:
+        """One round."""
+        self._guard("seal", lambda: seal_audit(self._store, heads_file=self._heads))
+        now = self._store.clock.now()
+        if self._forgot is None or abs(now - self._forgot) >= HOUR:
+            self._forgot = now
+            self._guard("forget", self._forget)
+
+    def _forget(self) -> None:
+        purge_raw(self._store, self._store.clock.now(), self._keep.raw)
+        purge_facts(self._store, self._keep.facts, stopping=self._stop.is_set)
+        purge_bodies(self._store, self._keep.bodies, stopping=self._stop.is_set)
+
+    @staticmethod
+    def _guard(what: str, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001  # sealing and forgetting go on in the next round, whatever it was
+            telemetry.log().error(f"rounds.{what}-failed", error=type(error).__name__, exc_info=True)
