@@ -1,0 +1,194 @@
+"""The tests beside each mapping: the very reader that `receive` uses, on a message written as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, MappingCase
+from gateway.mapping.feed import Feed
+from gateway.mapping.hl7v2 import Hl7v2Reader
+from gateway.mapping.pack import TEST_SUFFIX, Pack, load_pack
+from gateway.model.consent import ConsentStatement
+from gateway.model.errors import ConfigError
+from gateway.model.event import Fault, Format, PatientEvent, RawMessage, Reading, Severity
+from gateway.model.party import CLEARED, ContactPoint, Identifier
+from gateway.model.when import Millis, Precision, When, to_datetime
+from gateway.yamlfile import Node, load, validate_node
+
+_RECEIVED: Millis = 1_772_463_600_000  # 2026-03-02T15:00Z: for messages that tell no time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One test's outcome. `failures`: sentences, empty when it passed; `line` is where the test stands."""
+
+    file: str
+    line: int
+    name: str
+    failures: tuple[str, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything came as expected."""
+        return not self.failures
+
+
+def run(folders: Path | Sequence[Path]) -> list[Finding]:
+    """Run every `hl7v2/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
+
+    The tests of a folder see the mappings of that folder and of those before it. Raises ConfigError when mappings
+    or tests cannot be read.
+    """
+    every = [folders] if isinstance(folders, Path) else list(folders)
+    found: list[Finding] = []
+    problems: list[str] = []
+    for count, folder in enumerate(every, 1):
+        pack = load_pack(every[:count])
+        for path in case_files(folder):
+            try:
+                found.extend(run_file(pack, path))
+            except ConfigError as error:
+                problems.extend(error.problems)
+    if problems:
+        raise ConfigError(*problems)
+    return found
+
+
+def case_files(folder: Path) -> list[Path]:
+    """The mapping tests of a folder, sorted by name."""
+    return sorted((folder / "hl7v2").glob(f"*{TEST_SUFFIX}"))
+
+
+def run_file(pack: Pack, path: Path) -> Iterator[Finding]:
+    """Run the tests of one file. Raises ConfigError when it cannot be read."""
+    node = load(path)
+    cases = validate_node(CaseFile, node)
+    usual = _Bench(pack, cases.feed.feed())
+    for number, case in enumerate(cases.tests):
+        bench = usual if case.feed is None else _Bench(pack, case.feed.feed())
+        failures = tuple(_failures(bench, case))
+        yield Finding(file=str(path), line=_line(node, number), name=case.name, failures=failures)
+
+
+class _Bench:
+    """A feed and its reader."""
+
+    def __init__(self, pack: Pack, feed: Feed) -> None:
+        self.feed = feed
+        self._reader = Hl7v2Reader(pack, feed)
+
+    def read(self, message: str) -> Reading:
+        return self._reader(
+            RawMessage(source=self.feed.name, format=Format.HL7V2, body=body_of(message), received=_RECEIVED)
+        )
+
+
+def _line(node: Node, number: int) -> int:
+    at = node.get("tests", number)
+    return at.line if at is not None else node.line
+
+
+def _failures(bench: _Bench, case: MappingCase) -> Iterator[str]:
+    reading = bench.read(case.message)
+    yield from _outcome(reading, case.expect)
+    expected = case.expect.every_event
+    if expected is not None and len(expected) != len(reading.events):
+        yield f"expected {len(expected)} event(s), got {len(reading.events)}"
+    for wanted, event in zip(expected or [], reading.events, strict=False):
+        yield from _compared(wanted, event, bench.feed)
+
+
+def body_of(text: str) -> bytes:
+    """The bytes of a message written over several lines: one segment a line, blanks at line ends taken off."""
+    return "".join(f"{line.strip()}\r" for line in text.splitlines() if line.strip()).encode()
+
+
+def _outcome(reading: Reading, expected: Expected) -> Iterator[str]:
+    refusal = next((fault for fault in reading.faults if fault.severity is Severity.ERROR), None)
+    refused = None if refusal is None else f"{reading.ack} {_spoken(refusal)}"
+    yield from _same("refused", expected.refused, refused)
+    yield from _same("ignored", expected.ignored, reading.ignored)
+    if expected.warnings is not None:
+        warnings = [_spoken(fault) for fault in reading.faults if fault.severity is Severity.WARNING]
+        yield from _same("warnings", expected.warnings, warnings)
+
+
+def _spoken(fault: Fault) -> str:
+    return f"{fault.code} {fault.place}" if fault.place else str(fault.code)
+
+
+def _compared(wanted: EventExpected, event: PatientEvent, feed: Feed) -> Iterator[str]:
+    simple: dict[str, Callable[[], object]] = {
+        "event": lambda: event.kind,
+        "key": lambda: event.occurrence and event.occurrence.key,
+        "status": lambda: event.occurrence and event.occurrence.status,
+        "facility": lambda: event.occurrence and event.occurrence.facility,
+        "start": lambda: event.occurrence and _shown(event.occurrence.start),
+        "end": lambda: event.occurrence and _shown(event.occurrence.end),
+        "occurred": lambda: _shown(When(event.occurred, feed.zone, Precision.MINUTE)),
+        "recorded": lambda: _shown(When(event.recorded, feed.zone, Precision.MINUTE)),
+        "production": lambda: _shown(event.production),
+        "telecom": lambda: list(_telecom(event)),
+        "identifiers": lambda: [_identifier(one) for one in event.identifiers],
+        "merged_from": lambda: [_identifier(one) for one in event.merged_from],
+        "replaces": lambda: event.occurrence and event.occurrence.replaces,
+        "consents": lambda: [_consent(one) for one in event.consents],
+        "flags": lambda: {reason: _shown(held) for reason, held in event.flags.items()},
+        "visit_flags": lambda: {reason: _shown(held) for reason, held in event.visit_flags.items()},
+    }
+    for name, came in simple.items():
+        expected = getattr(wanted, name)
+        if expected is not None:
+            yield from _same(name, expected, came() if came() is not None else "none")
+    yield from _compared_facts(wanted, event)
+
+
+def _compared_facts(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
+    for fact, value in wanted.facts.items():
+        yield from _same(fact, value, _shown(event.facts.get(fact)))
+    for fact in wanted.absent:
+        if fact in event.facts:
+            yield f"{fact}: expected nothing, got {_shown(event.facts[fact])}"
+    if wanted.cleared:
+        yield from _same("cleared", sorted(wanted.cleared), sorted(event.cleared))
+    for name, value in wanted.person.items():
+        told = getattr(event.demographics, name, None)
+        yield from _same(name, value, "cleared" if told is CLEARED else _shown(told))
+
+
+def _same(name: str, expected: object, came: object) -> Iterator[str]:
+    if expected != came and not (expected == "none" and came is None):
+        yield f"{name}: expected {expected if expected is not None else 'nothing'}, got {came if came is not None else 'nothing'}"
+
+
+def _telecom(event: PatientEvent) -> Iterator[str]:
+    for field, points in event.demographics.telecom:
+        if points is CLEARED:
+            yield f"{field} cleared"
+        elif isinstance(points, tuple):
+            yield from (_point(field, point) for point in points)
+
+
+def _point(field: str, point: ContactPoint) -> str:
+    rank = f" rank {point.rank}" if point.rank != 99 else ""
+    return f"{field} {point.use.value} {point.system.value} {point.value}{rank}"
+
+
+def _consent(one: ConsentStatement) -> str:
+    return f"{'permit' if one.permit else 'deny'} {one.purpose}/{one.channel}/{one.topic}"
+
+
+def _identifier(one: Identifier) -> str:
+    return f"{one.system}|{one.type}|{one.value}"
+
+
+def _shown(value: object) -> str | None:
+    """A value as an analyst writes it: "2026-03-15 09:30", "yes", "30"; None for none."""
+    if isinstance(value, When):
+        local = to_datetime(value.utc, value.zone)
+        return f"{local:%Y-%m-%d %H:%M}" if value.has_clock else f"{local:%Y-%m-%d}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return None if value is None else str(value)
