@@ -1,0 +1,288 @@
+"""Puts the parts together, once: the only place where settings, store, rules, connectors and broker meet."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import socket
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from typing import Any
+
+from gateway import telemetry
+from gateway.mapping.feed import Feed
+from gateway.mapping.hl7v2 import Hl7v2Reader
+from gateway.mapping.pack import Pack, load_pack
+from gateway.model.audit import Action
+from gateway.model.consent import ChannelKind
+from gateway.model.errors import ConfigError, SchemaError
+from gateway.packs import shipped
+from gateway.pipeline.deliver import Deliverer
+from gateway.pipeline.dispatch import Dispatcher
+from gateway.pipeline.intake import IntakeThread
+from gateway.pipeline.receive import Receiver
+from gateway.pipeline.rounds import Keep, Rounds
+from gateway.pipeline.rules import ActiveRules, activate, in_force
+from gateway.pipeline.site import Site, SourceEntry
+from gateway.ports import Channel, Clock, Reader, Source, SystemClock
+from gateway.ruleset.load import load as load_rules
+from gateway.settings import ChannelSettings, Settings, SourceSettings
+from gateway.store import migrations, tables
+from gateway.store.engine import Store, parsed, sqlite_path
+from gateway.store.keyring import Keyring
+
+ROLES = ("listen", "api", "work")
+
+
+def account() -> str:
+    """The operating-system account, for the audit log: the kernel's word, not the environment's."""
+    try:
+        return f"os:{pwd.getpwuid(os.getuid()).pw_name}"
+    except KeyError:
+        return f"os:uid-{os.getuid()}"
+
+
+@dataclass(slots=True, kw_only=True)
+class Gateway:
+    """An assembled gateway. `close` gives everything back; a gateway is used by one process."""
+
+    settings: Settings
+    clock: Clock
+    store: Store
+    site: Site
+    rules: ActiveRules
+    readers: Mapping[str, Reader]
+    receiver: Receiver
+    channels: Mapping[ChannelKind, Channel]
+    doorbell: Doorbell
+    closing: list[Callable[[], None]] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Stop and give back, last opened first."""
+        while self.closing:
+            self.closing.pop()()
+
+    def run(
+        self,
+        roles: Sequence[str] = ROLES,
+        *,
+        ready: Callable[[dict[str, Any]], None] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Run the given roles until `stop` is set or SIGTERM/SIGINT arrives; then finish what is in hand.
+
+        `ready` is called once with what was opened ({"ports": {source: port}, "api": port}). Raises CommandError
+        when something cannot start.
+        """
+        from gateway.app.running import run
+
+        run(self, roles, ready=ready, stop=stop)
+
+
+class Doorbell:
+    """Rings the broker once one is there; before that, or without one, a doorbell is only a hint not given."""
+
+    def __init__(self) -> None:
+        self._ring: Callable[[Sequence[int]], None] | None = None
+
+    def connect(self, ring: Callable[[Sequence[int]], None]) -> None:
+        """Ring through this from now on."""
+        self._ring = ring
+
+    def __call__(self, ids: Sequence[int]) -> None:
+        """Ring; never raises to the caller."""
+        if self._ring is not None:
+            self._ring(ids)
+
+
+def assemble(
+    settings: Settings, *, clock: Clock | None = None, keyring: Keyring | None = None, activates: bool = True
+) -> Gateway:
+    """Open the store, load rules and mappings, find connectors; nothing runs yet.
+
+    `activates`: put the rule folder in force, audited. Commands that only look leave it as it is.
+
+    An embedded SQLite file that does not exist yet is created; any other schema trouble is a SchemaError.
+    Raises ConfigError, KeyringError, StoreError.
+    """
+    clock = clock or SystemClock()
+    keyring = keyring or Keyring.load(settings.keys)
+    ruleset = load_rules(settings.rules)
+    channels = _channels(settings, clock)
+    store = _open(settings, keyring, clock)
+    try:
+        pack = _pack(settings)
+        site = _site(settings, store, pack)
+        active = activate(store, ruleset, account=account()) if activates else in_force(store, ruleset)
+        rules = ActiveRules(active)
+        readers = _readers(settings, pack, ruleset.facts_used)
+    except BaseException:
+        store.close()
+        raise
+    doorbell = Doorbell()
+    receiver = Receiver(store=store, site=site, rules=rules, readers=readers, ring=doorbell)
+    gateway = Gateway(
+        settings=settings,
+        clock=clock,
+        store=store,
+        site=site,
+        rules=rules,
+        readers=readers,
+        receiver=receiver,
+        channels=channels,
+        doorbell=doorbell,
+    )
+    gateway.closing += [store.close, *(channel.close for channel in channels.values())]
+    return gateway
+
+
+def _open(settings: Settings, keyring: Keyring, clock: Clock) -> Store:
+    holder = f"{socket.gethostname()}:{os.getpid()}"
+    parts = parsed(settings.database_url)
+    if parts.get_backend_name() == "sqlite" and not sqlite_path(parts).exists():
+        migrations.migrate(settings.database_url, actor=account(), clock=clock)
+    try:
+        return Store.open(settings.database_url, keyring, clock, holder=holder)
+    except SchemaError as error:
+        telemetry.log().error("store.schema", error=type(error).__name__)
+        raise
+
+
+def _site(settings: Settings, store: Store, pack: Pack) -> Site:
+    ids = _source_rows(settings, store)
+    entries = {
+        name: SourceEntry(
+            id=ids[name],
+            name=name,
+            zone=source.zone,
+            organization=source.organization,
+            quarantine_ack=source.quarantine_ack,
+            region=source.region,
+        )
+        for name, source in settings.sources.items()
+    }
+    allowed = frozenset(one.casefold() for one in settings.allowed_recipients or ())
+    return Site(
+        organizations=settings.organizations,
+        locations=settings.locations,
+        sources=entries,
+        production=settings.production,
+        allowed=allowed,
+        sensitivity=pack.sensitivity,
+    )
+
+
+def _source_rows(settings: Settings, store: Store) -> dict[str, int]:
+    """The row of every configured source, made when it is new; `start: held` holds it from its first day."""
+    if not settings.sources:
+        return {}
+    names = list(settings.sources)
+    with store.begin(account()) as uow:
+        known: dict[str, int] = dict(uow.lookup(tables.source, ("name", "id"), "name", names))
+        fresh = [name for name in names if name not in known]
+        if fresh:
+            rows = [(uow.new_id(), name, int(settings.sources[name].held), None) for name in fresh]
+            uow.insert_missing(tables.source, ("id", "name", "held", "last_received"), rows)
+            uow.audit([(Action.CONFIGURATION_READ, "source", name) for name in fresh])
+            uow.commit()
+    if not fresh:
+        return known
+    with store.read() as unit:
+        return dict(unit.lookup(tables.source, ("name", "id"), "name", names))
+
+
+def _pack(settings: Settings) -> Pack:
+    overlays = [settings.mappings] if settings.mappings.is_dir() else []
+    return load_pack([shipped("mappings"), *overlays])
+
+
+def _readers(settings: Settings, pack: Pack, facts: frozenset[str]) -> dict[str, Reader]:
+    return {name: Hl7v2Reader(pack, feed_of(settings, name), facts=facts) for name in settings.sources}
+
+
+def feed_of(settings: Settings, name: str) -> Feed:
+    """How one configured source speaks, for the mapping."""
+    source = settings.sources[name]
+    return Feed(
+        name=name,
+        zone=source.zone,
+        charset=source.charset,
+        charset_fallbacks=source.charset_fallbacks,
+        default_authority=source.authority,
+        default_region=source.region,
+        not_vip=source.not_vip,
+        strict_types=source.strict,
+        test_identifiers=source.test_identifiers,
+        locations=source.locations,
+        organization=source.organization,
+    )
+
+
+def _channels(settings: Settings, clock: Clock) -> dict[ChannelKind, Channel]:
+    found: dict[ChannelKind, Channel] = {}
+    for name, section in settings.channels.items():
+        made = _made("gateway.channels", section, clock)
+        if made.kind in found:
+            raise ConfigError(f"{section.where}: channel {name}: there is already a channel of kind {section.kind}")
+        if made.timeout * 1000 >= settings.worker.time_limit:
+            raise ConfigError(
+                f"{section.where}: channel {name}: its timeout must be shorter than the worker's time_limit, "
+                "so that an attempt never outlives what guards it"
+            )
+        found[made.kind] = made
+    return found
+
+
+def sources_of(settings: Settings, clock: Clock) -> list[Source]:
+    """The configured sources, found by entry point, not started."""
+    return [_made("gateway.sources", section, clock) for section in settings.sources.values()]
+
+
+def _made(group: str, section: SourceSettings | ChannelSettings, clock: Clock) -> Any:
+    """A connector made from its section; what it finds wrong there is told with file and line."""
+    make = _connector(group, section.kind, section.where)
+    try:
+        return make(section.name, section.options, clock)
+    except ConfigError as error:
+        raise ConfigError(*(f"{section.where}: {problem}" for problem in error.problems)) from None
+
+
+def _connector(group: str, kind: str, where: str) -> Any:
+    for point in entry_points(group=group):
+        if point.name == kind:
+            return point.load()
+    known = ", ".join(sorted(point.name for point in entry_points(group=group))) or "none"
+    raise ConfigError(f"{where}: there is no connector `{kind}`; installed: {known}")
+
+
+def dispatcher_of(gateway: Gateway, ring: Callable[[Sequence[int]], None]) -> Dispatcher:
+    """The dispatcher of an assembled gateway."""
+    return Dispatcher(gateway.store, ring, hold_expires=gateway.rules.current().ruleset.policy.hold_expires)
+
+
+def deliverer_of(gateway: Gateway) -> Deliverer:
+    """The deliverer of an assembled gateway."""
+    return Deliverer(
+        store=gateway.store,
+        site=gateway.site,
+        rules=gateway.rules,
+        channels=gateway.channels,
+        lease=gateway.settings.worker.lease,
+        ring=gateway.doorbell,
+    )
+
+
+def intake_of(gateway: Gateway) -> IntakeThread:
+    """The intake thread of an assembled gateway."""
+    return IntakeThread(
+        gateway.receiver, max_batch=gateway.settings.intake.batch, max_queue=gateway.settings.intake.queue
+    )
+
+
+def rounds_of(gateway: Gateway) -> Rounds:
+    """The quiet work of an assembled gateway: sealing and forgetting."""
+    retention = gateway.settings.retention
+    keep = Keep(raw=retention.raw, facts=retention.facts, bodies=retention.bodies)
+    return Rounds(gateway.store, keep, gateway.settings.audit_heads)

@@ -1,0 +1,140 @@
+"""`caregate consent`: the ledger by hand; entries are added, never changed, and say how we know."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gateway.cli import identifier, site
+from gateway.cli.site import account
+from gateway.cli.terminal import emit, moment, note, say, table
+from gateway.model.errors import CommandError
+from gateway.model.when import Millis, to_millis
+
+group = typer.Typer(no_args_is_help=True, help="The consent ledger: add, list, import.")
+Patient = Annotated[str, typer.Option("--patient", metavar="-", help="The identifier comes from standard input.")]
+Purpose = Annotated[str, typer.Option("--purpose", help="TREAT, HPAYMT, HOPERAT, HMARKT, or * for any.")]
+Channel = Annotated[str, typer.Option("--channel", help="email, sms, portal, or * for any.")]
+Topic = Annotated[str, typer.Option("--topic", help="As rules say it, or * for any.")]
+
+
+@group.command()
+def add(
+    permit: Annotated[bool, typer.Option("--permit/--deny", help="What the person decided.")],
+    evidence: Annotated[
+        str, typer.Option("--evidence", help="How we know: form, text version, call. Nothing personal.")
+    ],
+    patient: Patient = "-",
+    purpose: Purpose = "*",
+    channel: Channel = "*",
+    topic: Topic = "*",
+    until: Annotated[str | None, typer.Option("--until", metavar="DATE", help="When it ends, like 2027-03-01.")] = None,
+    config: site.Config = None,
+) -> None:
+    """Record what a person decided.
+
+    `--deny --channel email` alone is an opt-out, for all who share the address.
+
+    Example: echo '12345^^^LAKESIDE^MR' | caregate consent add --permit --purpose TREAT --channel email --evidence 'form 12-B'
+    """
+    identifier.stdin_only("--patient", patient)
+    ends, who = _day(until), identifier.read()
+    from gateway.pipeline import inspect
+
+    with site.opened(config) as gateway:
+        entries = inspect.consent_add(
+            gateway,
+            who,
+            permit=permit,
+            purpose=purpose,
+            channel=channel,
+            topic=topic,
+            valid_until=ends,
+            evidence=evidence,
+            account=account(),
+        )
+    say(f"recorded: {', '.join(map(str, entries))}")
+
+
+@group.command("list")
+def list_(
+    patient: Patient = "-", reason: site.Reason = None, config: site.Config = None, json: site.Json = False
+) -> None:
+    """Show every entry about a person; the look is audited.
+
+    Example: echo '12345^^^LAKESIDE^MR' | caregate consent list --reason 'asked at the desk'
+    """
+    identifier.stdin_only("--patient", patient)
+    why, who = site.reason(reason), identifier.read()
+    from gateway.pipeline import inspect
+
+    with site.opened(config) as gateway:
+        lines = inspect.consent_list(gateway, who, reason=why, account=account())
+    if json:
+        for line in lines:
+            emit(line)
+        return
+    table(
+        ("entry", "decision", "purpose", "channel", "topic", "from", "until", "evidence"),
+        [
+            (one.id, one.decision, one.purpose, one.channel, one.topic, moment(one.valid_from), moment(one.valid_until), one.evidence)
+            for one in lines
+        ],
+    )  # fmt: skip
+
+
+@group.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="UTF-8, with a heading line.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only check.")] = False,
+    config: site.Config = None,
+    json: site.Json = False,
+) -> None:
+    """Record what many people decided, from a table.
+
+    Refused lines are listed, the others recorded.
+
+    Columns: system, type, identifier, decision (permit or deny), purpose, channel, topic, from, until, evidence; empty
+    purpose, channel or topic means any.
+
+    Example: caregate consent import --dry-run preferences.csv
+    """
+    from gateway.pipeline import inspect
+    from gateway.pipeline.inspect.consents import COLUMNS
+
+    with file.open(encoding="utf-8-sig", newline="") as stream, site.opened(config) as gateway:
+        rows = csv.DictReader(stream, strict=True)
+        try:
+            _headings(file, rows.fieldnames or (), COLUMNS)
+            report = inspect.consent_import(gateway, rows, account=account(), dry_run=dry_run)
+        except csv.Error:
+            raise CommandError(f"{file}:{rows.line_num}: this is not CSV (a quote that is not closed?)") from None
+        except UnicodeDecodeError:
+            raise CommandError(f"{file}: is not UTF-8 text") from None
+    if json:
+        emit(report)
+    else:
+        for sentence in report.refused:
+            note(f"{file}: {sentence}")
+        say(f"{report.added} {'would be recorded' if dry_run else 'recorded'}, {len(report.refused)} refused")
+    if report.refused:
+        raise typer.Exit(1)
+
+
+def _headings(file: Path, found: object, known: tuple[str, ...]) -> None:
+    names = list(found) if isinstance(found, list | tuple) else []
+    if unknown := [name for name in names if name not in known]:
+        raise CommandError(f"{file}:1: there is no column `{unknown[0]}`; columns are {', '.join(known)}")
+    if missing := [name for name in ("system", "identifier", "decision", "evidence") if name not in names]:
+        raise CommandError(f"{file}:1: the column `{missing[0]}` is missing")
+
+
+def _day(text: str | None) -> Millis | None:
+    try:
+        return to_millis(datetime.fromisoformat(text).replace(tzinfo=UTC)) if text else None
+    except ValueError:
+        raise CommandError("--until takes a date like 2027-03-01") from None

@@ -1,0 +1,204 @@
+"""`caregate load`: files through the very same receive as a feed; every message of every file is answered for."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gateway.cli import newsite, site
+from gateway.cli.terminal import emit, note, printable, say
+from gateway.cli.unpack import Mismatch, Piece, files_under, unpack
+from gateway.model.errors import CommandError
+from gateway.model.event import Format, Outcome, RawMessage, Result
+
+if TYPE_CHECKING:
+    from gateway.app import Gateway
+
+RESULTS = (Result.ACCEPTED, Result.IGNORED, Result.DUPLICATE, Result.REJECTED, Result.QUARANTINED)
+
+
+def load(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders of HL7 v2.")],
+    config: site.Config = None,
+    source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The source they are read as.")] = None,
+    baseline: Annotated[bool, typer.Option("--baseline", help="Store state, plan nothing: go-live day.")] = False,
+    json: site.Json = False,
+) -> None:
+    """Read HL7 v2 files as if a feed sent them; a line a message.
+
+    Without any configuration a site is made for the occasion and thrown away.
+
+    Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7
+    """
+    files = files_under(paths)
+    with _gateway(config) as gateway, _bar(files, wanted=not json) as (show, done):
+        loading = Loading(gateway, _source(gateway, source), baseline=baseline, json=json, show=show)
+        for file in files:
+            loading.file(file)
+            done(file)
+        loading.flush()
+    loading.summary()
+    if loading.failed:
+        raise typer.Exit(1)
+
+
+class Loading:
+    """Batches the messages of many files, and says of each what became of it, in order."""
+
+    def __init__(
+        self, gateway: Gateway, source: str, *, baseline: bool, json: bool, show: Callable[[str], None]
+    ) -> None:
+        self._gateway = gateway
+        self._source = source
+        self._baseline = baseline
+        self._json = json
+        self._show = show
+        self._batch = gateway.settings.intake.batch
+        self._waiting: list[tuple[Piece, RawMessage]] = []
+        self._files = 0
+        self._counts: Counter[Result] = Counter()
+        self._problems: list[dict[str, str]] = []
+        self.failed = 0  # not taken, and not the message's fault
+
+    def file(self, path: Path) -> None:
+        """Feed one file; one that cannot be read is a problem of the summary, the others go on."""
+        self._files += 1
+        pieces = unpack(path)
+        while True:
+            try:
+                piece = next(pieces, None)
+            except OSError as error:  # of the file; a reader of ours that went away must end this
+                self.failed += 1
+                self._problem(str(path), error.strerror or type(error).__name__)
+                return
+            if piece is None:
+                return
+            self._offer(piece)
+
+    def _offer(self, piece: Piece | Mismatch) -> None:
+        if isinstance(piece, Mismatch):
+            self._problem(piece.file, f"count-mismatch: {piece}")
+        elif piece.body is None:
+            self.flush()  # lines keep the order of the files
+            self._line(piece, Result.REJECTED, None)
+        else:
+            now = self._gateway.clock.now()
+            raw = RawMessage(source=self._source, format=Format.HL7V2, body=piece.body, received=now)
+            self._waiting.append((piece, raw))
+            if len(self._waiting) >= self._batch:
+                self.flush()
+
+    def flush(self) -> None:
+        """Receive what waits: one commit, then its lines."""
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            outcomes = self._gateway.receiver.receive([raw for _, raw in waiting], baseline=self._baseline)
+            for (piece, _), outcome in zip(waiting, outcomes, strict=True):
+                self._outcome(piece, outcome)
+
+    def _outcome(self, piece: Piece, outcome: Outcome) -> None:
+        """Trouble of our own is AR to a sender (A-04): counted as rejected, and a reason for exit code 1."""
+        ours = outcome.result is Result.FAILED
+        self.failed += ours
+        self._line(piece, Result.REJECTED if ours else outcome.result, outcome)
+
+    def _line(self, piece: Piece, result: Result, outcome: Outcome | None) -> None:
+        self._counts[result] += 1
+        line = _line(piece, result, outcome)
+        if self._json:
+            emit(line)
+        else:
+            self._show(_words(line, outcome.message if outcome else None))
+
+    def _problem(self, file: str, reason: str) -> None:
+        self._problems.append({"file": file, "reason": reason})
+        note(f"caregate: {file}: {reason}")
+
+    def summary(self) -> None:
+        """The last line: how many files and messages, and what became of them."""
+        counts = {result.value: self._counts[result] for result in RESULTS}
+        head = {"files": self._files, "messages": sum(counts.values())}
+        if self._json:
+            emit({"summary": {**head, **counts, "problems": self._problems}})
+            return
+        told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        say(f"{head['files']} files, {head['messages']} messages{': ' if told else ''}{told}")
+
+
+def _line(piece: Piece, result: Result, outcome: Outcome | None) -> dict[str, object]:
+    return {
+        "file": piece.file,
+        "index": piece.index,
+        "type": outcome.type if outcome else "",
+        "control_id": outcome.control_id if outcome else "",
+        "outcome": result.value,
+        "ack": outcome.ack.value if outcome else None,
+        "events": list(outcome.events) if outcome else [],
+        "reason": outcome.reason if outcome else piece.problem,
+        "rules": list(outcome.rules) if outcome else [],
+    }
+
+
+def _words(line: Mapping[str, Any], message: int | None) -> str:
+    number = f"  message {message}" if message else ""
+    rules = f"  rules: {', '.join(line['rules'])}" if line["rules"] else ""
+    what = "  ".join(part for part in (", ".join(line["events"]), line["reason"]) if part)
+    return f"{line['file']}:{line['index']}  {line['control_id'] or '-'}  {line['ack'] or '--'}  {line['outcome']}  {what}{rules}{number}"
+
+
+def _source(gateway: Gateway, named: str | None) -> str:
+    """The source files are read as: the one named, else the only one."""
+    known = sorted(gateway.settings.sources)
+    if named is None and len(known) == 1:
+        return known[0]
+    if named is None or named not in known:
+        trouble = f"there is no source {named}" if named else "the site has several sources, or none"
+        raise CommandError(f"{trouble}: say --source with one of {', '.join(known) or '(none)'}")
+    return named
+
+
+@contextmanager
+def _gateway(config: Path | None) -> Iterator[Gateway]:
+    """The site's gateway; where there is no site, one for the occasion, in a folder that is removed afterwards."""
+    if site.find(config) is not None:
+        with site.opened(config, activates=True) as gateway:
+            yield gateway
+        return
+    from gateway.app.upkeep import create_keys
+
+    with tempfile.TemporaryDirectory(prefix="caregate-") as folder:
+        here = Path(folder, "site")
+        newsite.write(here, create_keys)
+        note(
+            f"caregate: no {site.NAME} here: reading into a site for the occasion (shipped rules, nobody is contacted)"
+        )
+        with site.opened(here / site.NAME, activates=True) as gateway:
+            yield gateway
+
+
+@contextmanager
+def _bar(files: Sequence[Path], *, wanted: bool) -> Iterator[tuple[Callable[[str], None], Callable[[Path], None]]]:
+    """(show a line, count a file as done): with a progress bar on a terminal, without anywhere else."""
+    if not (wanted and sys.stderr.isatty()):
+        yield say, lambda _file: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    on_screen = sys.stdout.isatty()
+    console = Console(stderr=not on_screen)
+    with Progress("reading", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        whole = bar.add_task("", total=len(files))
+        show = (
+            (lambda line: console.print(printable(line), markup=False, highlight=False, soft_wrap=True))
+            if on_screen
+            else say
+        )
+        yield show, lambda _file: bar.advance(whole)

@@ -1,0 +1,94 @@
+"""A site folder as `caregate init` writes it: complete and runnable at once, or not there at all."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from gateway.model.errors import CommandError
+from gateway.packs import shipped
+
+CONFIG = """\
+# One deployment is one covered entity. Every key, its meaning and its default: `caregate run --print-config`, and the
+# README of gateway/settings. A key that is not known is an error. Paths are relative to this file.
+
+# Anything but `production` is a test system: it writes to these recipients only, and that cannot be switched off.
+environment: test
+allowed_recipients: []            # [you@lakeside.example]; in production this line goes
+
+organizations:
+  lakeside:                       # a name of your choice, used below
+    name: Lakeside Health
+    zone: America/Chicago         # IANA time zone
+    sender_name: Lakeside Health
+    sender_email: care@lakeside.example
+    callback: '+1 312 555 0100'   # every message names a number to call
+    postal_address: 1 Lake Street, Chicago, IL 60601
+
+locations:
+  main-street:
+    name: Main Street Clinic      # as a patient reads it
+    organization: lakeside
+    codes: [MAIN]                 # as feeds write it (PV1-3.1, AIL-3.1)
+    # sensitive: yes              # when its very name tells what is treated there
+
+sources:
+  ehr:
+    kind: mllp                    # HL7 v2 over MLLP
+    organization: lakeside
+    bind: 127.0.0.1
+    port: 2575
+    authority: LAKESIDE           # of identifiers that name no assigning authority (PID-3.4)
+    # start: held                 # plan everything, release nothing: the shadow run before go-live
+    # quarantine_ack: AA          # for a feed that would block behind an unreadable message
+
+channels:
+  email:
+    kind: email
+    host: 127.0.0.1               # your mail relay
+    port: 25                      # default 587
+    tls: off                      # only for a relay on this machine; elsewhere remove the line: verified TLS is required
+    # username: caregate
+    # password: env:SMTP_PASSWORD # or file:PATH; never the password itself
+
+# database: env:DATABASE_URL      # default: SQLite beside this file, one process with every role
+# broker: memory://               # or redis://…, amqp://… when roles run apart
+# audit: {heads: /mnt/elsewhere/heads}   # signed heads of the audit log, on another host's disk
+"""
+
+_MAPPINGS = """\
+# Overlays of this site
+
+The shipped mappings are read from the package. A file here with the same path (say `hl7v2/appointments.yaml` or
+`codes/service.yaml`) is read after the shipped one and says only what is different here. `caregate lint` checks it,
+`caregate test` runs the `.test.yaml` beside it.
+"""
+
+_IGNORE = "caregate.keys\n*.db\n*.db-shm\n*.db-wal\n"
+
+
+def write(folder: Path, create_keys: Callable[[Path], object]) -> None:
+    """Make a site in `folder`, which must be absent or empty (CommandError). `create_keys` writes the key file, 0600."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise CommandError(f"{folder} is not empty: a site is made in a folder of its own, nothing is overwritten")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # mode 0700
+    try:
+        _fill(made, create_keys)
+        made.rename(folder)  # whole or not at all
+    except BaseException:
+        shutil.rmtree(made, ignore_errors=True)
+        raise
+
+
+def _fill(folder: Path, create_keys: Callable[[Path], object]) -> None:
+    (folder / "caregate.yaml").write_text(CONFIG, encoding="utf-8")
+    (folder / ".gitignore").write_text(_IGNORE, encoding="utf-8")
+    shutil.copytree(shipped("rules"), folder / "rules", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    for path in (folder / "rules").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # an installed package may be read-only; these are to be edited
+    (folder / "mappings").mkdir()
+    (folder / "mappings" / "README.md").write_text(_MAPPINGS, encoding="utf-8")
+    create_keys(folder / "caregate.keys")

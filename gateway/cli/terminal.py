@@ -1,0 +1,73 @@
+"""What commands print: tables for people, one JSON object a line for programs; nothing foreign can steer a terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from datetime import UTC, date, datetime
+from enum import Enum
+from pathlib import Path
+
+
+def plain(value: object) -> object:
+    """Dataclasses, enums, paths, times and sets as what JSON has; bytes never (they may be a message)."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(plain(key)): plain(item) for key, item in value.items()}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path | date):
+        return str(value)
+    if isinstance(value, AbstractSet):
+        return sorted(map(str, value))
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+        return [plain(item) for item in value]
+    if isinstance(value, str | int | float | None):
+        return value
+    raise TypeError(f"{type(value).__name__} is not for printing")
+
+
+def emit(value: object) -> None:
+    """One JSON object on a line of its own, flushed: a program may be reading along."""
+    print(json.dumps(plain(value), ensure_ascii=False), flush=True)
+
+
+def say(text: str = "") -> None:
+    """A line for people."""
+    print(printable(text))
+
+
+def note(text: str) -> None:
+    """A line about the work, not of its result: standard error."""
+    print(printable(text), file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    r"""Text whose control characters are shown as \x1b and the like: a feed must not steer the reader's terminal."""
+    return "".join(char if char.isprintable() or char == "\n" else f"\\x{ord(char):02x}" for char in text)
+
+
+def moment(millis: int | None) -> str:
+    """An instant in UTC to the second, or a dash."""
+    return "-" if millis is None else datetime.fromtimestamp(millis / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Rows under headings; on a terminal with rich, elsewhere tab-separated so that cut and awk can be used."""
+    texts = [[printable("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows]
+    if not sys.stdout.isatty():
+        for row in ([name.lower() for name in columns], *texts):
+            print("\t".join(row))
+        return
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for row in texts:
+        shown.add_row(*map(Text, row))
+    Console().print(shown)

@@ -1,0 +1,78 @@
+"""`caregate migrate`, `audit verify`, `keys rotate`: looking after database, evidence and keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gateway.cli import site
+from gateway.cli.terminal import emit, note, say
+
+audit = typer.Typer(no_args_is_help=True, help="The audit log: verify.")
+keys = typer.Typer(no_args_is_help=True, help="The key file: rotate.")
+
+
+def migrate(config: site.Config = None) -> None:
+    """Bring the database's schema to this version.
+
+    Only ever forward; run it before the new version starts.
+
+    Example: caregate migrate
+    """
+    from gateway.app import upkeep
+
+    revision = upkeep.migrate(site.settings(config))
+    say("the schema is up to date" if revision is None else f"the schema is now {revision}")
+
+
+@audit.command()
+def verify(config: site.Config = None, json: site.Json = False) -> None:
+    """Prove the audit log whole.
+
+    Every row in its block, every block in the chain, every head signed and where it was sent.
+
+    Exit code 1 when anything is wrong.
+
+    Example: caregate audit verify
+    """
+    from gateway.app import upkeep
+
+    with site.opened(config) as gateway:
+        report = upkeep.verify_audit(gateway)
+    if json:
+        emit(report)
+    else:
+        say(report.verdict)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@keys.command()
+def rotate(
+    index: Annotated[
+        bool, typer.Option("--index", help="Also the keys that people and addresses are found with.")
+    ] = False,
+    config: site.Config = None,
+    json: site.Json = False,
+) -> None:
+    """Make new keys, used from then on.
+
+    What is sealed or indexed under the old ones is re-keyed in batches while the gateway runs; an interrupted rotation is
+    finished by the next. Back up the key file before and after, apart from the database.
+
+    Examples: caregate keys rotate · caregate keys rotate --index
+    """
+    from gateway.app import upkeep
+
+    with site.opened(config) as gateway:
+        done = upkeep.rotate_keys(gateway, index=index, progress=lambda what, count: note(f"{what}: {count}"))
+    if json:
+        emit(done)
+        return
+    say(
+        f"{'finished an earlier rotation' if done.resumed else 'rotated'}: keys {done.kek} and {done.index_key} are in use"
+    )
+    say(
+        f"{done.wrapped} data keys wrapped anew, {done.digests} digests, keys dropped: {', '.join(done.dropped) or 'none'}"
+    )

@@ -1,0 +1,152 @@
+"""The shape of caregate.yaml: untrusted text becomes typed, frozen sections, and a key nobody knows is an error."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from gateway.model.when import DAY, MINUTE, SECOND
+from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, Zone
+
+SIX_YEARS = 6 * 366 * DAY
+
+
+class Section(BaseModel):
+    """A mapping of the file. Frozen; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class OrganizationSection(Section):
+    """A facility: its zone, who writes, and the number a patient may call."""
+
+    name: Line
+    zone: Zone
+    sender_name: Line
+    sender_email: Mailbox
+    callback: Line
+    postal_address: Line | None = None
+    parent: Name | None = None
+
+
+class LocationSection(Section):
+    """A place of care; `codes` are what feeds call it (PV1-3, AIL-3), joined as they come."""
+
+    name: Line
+    organization: Name
+    zone: Zone | None = None  # else the organization's
+    callback: Line | None = None
+    sensitive: bool = False
+    codes: tuple[Line, ...] = ()
+
+
+class SourceSection(Section):
+    """A feed and how it speaks. What is not listed here is an option of its connector, which checks it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Name
+    organization: Name
+    zone: Zone | None = None  # else the organization's: used where a time tells no offset (T-03)
+    charset: Charset = "UTF-8"  # where MSH-18 is empty (C-02)
+    charset_fallbacks: tuple[Charset, ...] = ()
+    authority: str = ""  # of identifiers that name none (PI-02)
+    region: str = "US"  # of phone numbers without a country code (PI-08)
+    locations: Mapping[Line, Name] = Field(default_factory=dict)
+    test_identifiers: tuple[Line, ...] = ()
+    not_vip: tuple[Line, ...] = ()  # values of PV1-16 that mean nothing special here
+    quarantine_ack: Literal["AE", "AA"] = "AE"
+    start: Literal["held", "running"] = "running"
+    strict: bool = False
+
+
+class ChannelSection(Section):
+    """A way out. What is not listed here is an option of its connector, which checks it."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Name
+
+
+class RetentionSection(Section):
+    """How long what is kept. Evidence stays six years (45 CFR 164.316(b)(2)(i), 164.530(j), 164.528)."""
+
+    raw: Duration = 30 * DAY  # the replay window
+    facts: Duration = 30 * DAY  # after the occurrence has ended
+    bodies: Duration = 90 * DAY  # sealed text of what was sent
+    attempts: Duration = SIX_YEARS
+    consent: Duration = SIX_YEARS
+    audit: Duration = SIX_YEARS
+
+    @model_validator(mode="after")
+    def _evidence_stays(self) -> RetentionSection:
+        for name in ("attempts", "consent", "audit"):
+            if getattr(self, name) < SIX_YEARS:
+                raise ValueError(f"must keep {name} at least 6y: it is evidence (45 CFR 164.316(b)(2)(i), 164.530(j))")
+        return self
+
+
+class AuditSection(Section):
+    """`heads`: the file signed heads are appended to; it belongs on another host's disk."""
+
+    heads: Path | None = None
+
+
+class IntakeSection(Section):
+    """`batch`: most messages in one commit. `queue`: most that wait for one before senders are slowed down."""
+
+    batch: int = Field(default=64, ge=1, le=10_000)
+    queue: int = Field(default=1_000, ge=1, le=1_000_000)
+
+    @model_validator(mode="after")
+    def _queue_holds_a_batch(self) -> IntakeSection:
+        if self.queue < self.batch:
+            raise ValueError("must have a queue that holds at least one batch")
+        return self
+
+
+class WorkerSection(Section):
+    """Channel timeout < `time_limit` < `lease`, so that an attempt never outlives what guards it."""
+
+    threads: int = Field(default=4, ge=1, le=256)
+    time_limit: Duration = 90 * SECOND
+    lease: Duration = 3 * MINUTE
+
+    @model_validator(mode="after")
+    def _lease_outlives_the_actor(self) -> WorkerSection:
+        if not SECOND <= self.time_limit < self.lease:
+            raise ValueError(
+                "must have a time_limit of at least 1s and shorter than its lease: an attempt ends before what guards it"
+            )
+        return self
+
+
+class ApiSection(Section):
+    """Where HTTP listens: health and metrics."""
+
+    bind: Line = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65_535)
+
+
+class SiteFile(Section):
+    """The whole of caregate.yaml."""
+
+    environment: Name
+    allowed_recipients: tuple[Mailbox, ...] | None = None
+    organizations: Mapping[Name, OrganizationSection] = Field(min_length=1)
+    locations: Mapping[Name, LocationSection] = Field(default_factory=dict)
+    sources: Mapping[Name, SourceSection] = Field(default_factory=dict)
+    channels: Mapping[Name, ChannelSection] = Field(default_factory=dict)
+    database: Line = "sqlite:///caregate.db"
+    broker: Line = "memory://"
+    keys: Path = Path("caregate.keys")
+    rules: Path = Path("rules")
+    mappings: Path = Path("mappings")
+    retention: RetentionSection = RetentionSection()
+    audit: AuditSection = AuditSection()
+    intake: IntakeSection = IntakeSection()
+    worker: WorkerSection = WorkerSection()
+    api: ApiSection = ApiSection()

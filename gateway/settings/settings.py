@@ -1,0 +1,81 @@
+"""The site as the whole program sees it: one frozen value, read once, with secrets resolved and every reference checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from gateway.model.party import Location, Organization
+from gateway.settings.sections import ApiSection, IntakeSection, RetentionSection, SiteFile, WorkerSection
+
+PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceSettings:
+    """One feed. `options` belong to its connector; `locations` maps what the feed calls a place to a location id.
+
+    `where` is "file:line:column" of its section, for errors about its options. `held`: plans, releases nothing
+    until told. `zone`: IANA name or offset.
+    """
+
+    name: str
+    kind: str
+    where: str
+    organization: str
+    zone: str
+    charset: str
+    charset_fallbacks: tuple[str, ...]
+    authority: str
+    region: str
+    locations: Mapping[str, str]
+    test_identifiers: frozenset[str] = field(repr=False)
+    not_vip: frozenset[str]
+    quarantine_ack: str
+    held: bool
+    strict: bool
+    options: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelSettings:
+    """One way out. `options` belong to its connector."""
+
+    name: str
+    kind: str
+    where: str
+    options: Mapping[str, object] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """caregate.yaml, checked. Paths are absolute; durations are Millis; URLs may carry passwords (never in the repr).
+
+    `allowed_recipients`: the only addresses written to outside production, lower case; None in production.
+    `mappings`: the site's overlays, absent when there are none; shipped mappings are read before them.
+    """
+
+    path: Path
+    environment: str
+    allowed_recipients: frozenset[str] | None = field(repr=False)
+    organizations: Mapping[str, Organization]
+    locations: Mapping[str, Location]
+    sources: Mapping[str, SourceSettings]
+    channels: Mapping[str, ChannelSettings]
+    database_url: str = field(repr=False)
+    broker_url: str = field(repr=False)
+    keys: Path
+    rules: Path
+    mappings: Path
+    audit_heads: Path | None
+    retention: RetentionSection
+    intake: IntakeSection
+    worker: WorkerSection
+    api: ApiSection
+    file: SiteFile = field(repr=False)  # as written, with defaults: what --print-config shows
+
+    @property
+    def production(self) -> bool:
+        """Whether patients are written to: only in the environment named "production"."""
+        return self.environment == PRODUCTION
