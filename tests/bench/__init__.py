@@ -1,0 +1,1 @@
+"""Plays the sending systems and measures: what `make bench` runs; see README.md."""

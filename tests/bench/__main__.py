@@ -1,0 +1,103 @@
+"""`python -m tests.bench [ONLY] [--profile NAME]`: every line is one JSON object, named `<what>.<variant>.<size>`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from gateway.store.migrations import migrate
+from tests.bench import micro, sampling
+from tests.bench.known import World
+from tests.bench.lines import Bench, Line
+from tests.bench.servers import Postgres
+
+CONNECTIONS = (1, 8, 32)
+
+
+def lines() -> list[Line]:
+    """All lines over MLLP; what the others are compared with comes first."""
+    found: list[Line] = []
+    for connections in CONNECTIONS:
+        found.append(Line(variant="EMPTY", store="", connections=connections))
+        for store in ("sqlite", "postgresql"):
+            found.append(Line(variant="BARE", store=store, connections=connections))
+            found.append(Line(variant="FULL", store=store, connections=connections))
+    return found
+
+
+def main() -> None:
+    """Measure what was asked for; the exit code is 2 when the words cannot be understood."""
+    told = _arguments()
+    only = told.only or told.part or ""
+    with ExitStack() as stack:
+        temporary = stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="caregate-bench-", ignore_cleanup_errors=True)
+        )
+        folder = Path(temporary)
+        world = World(told.world or folder)
+        if told.profile:
+            world.build()
+            sampling.profile(world, folder, told.profile)
+            return
+        micros = [one for one in micro.NAMES if one.startswith(only)]
+        wanted = [line for line in lines() if line.name.startswith(only)]
+        if not micros and not wanted:
+            names = ", ".join([*micro.NAMES, *(line.name for line in lines())])
+            print(f"there is no line whose name begins with `{only}`; there are {names}", file=sys.stderr)
+            raise SystemExit(2)
+        world.build()
+        for name in micros:
+            _print(micro.measure(name, world, folder))
+        bench = Bench(world=world, folder=folder, warm=told.warm, measured=told.seconds)
+        if any(line.store == "postgresql" for line in wanted):
+            bench.postgres = stack.enter_context(Postgres(folder))
+            _fill(bench.postgres, world)
+        for figures in _measured(bench, wanted):
+            _print(figures)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument("part", nargs="?", help="only lines whose names begin like this")
+    parser.add_argument("--only", help="the same")
+    parser.add_argument("--profile", metavar="NAME", help="say where the time of mllp.<store>.<connections> goes")
+    parser.add_argument("--world", type=Path, help="a folder in which the known patients are kept from run to run")
+    parser.add_argument("--seconds", type=float, default=8.0, help="measured, of each line")
+    parser.add_argument("--warm", type=float, default=3.0, help="before that")
+    return parser.parse_args()
+
+
+def _fill(postgres: Postgres, world: World) -> None:
+    """Two databases to copy from: one with tables only, one that knows everybody."""
+    migrate(postgres.database("bench_migrated"))
+    known = postgres.database("bench_known", like="bench_migrated")
+    world.into_postgres(known)
+
+
+def _measured(bench: Bench, wanted: list[Line]) -> Iterator[dict[str, Any]]:
+    """Figures in order, with the ratios to the empty pipeline and the bare commit measured in this very run."""
+    rates: dict[str, float] = {}
+    for line in wanted:
+        figures = bench.measure(line)
+        rates[line.name] = figures["acked_per_s"]
+        bare = Line(variant="BARE", store=line.store, connections=line.connections).name
+        empty = Line(variant="EMPTY", store="", connections=line.connections).name
+        if line.variant != "EMPTY" and empty in rates:
+            figures["of_empty_pipeline"] = round(figures["acked_per_s"] / rates[empty], 3)
+        if line.variant == "FULL" and bare in rates:
+            figures["of_bare_commit"] = round(figures["acked_per_s"] / rates[bare], 3)
+        yield figures
+
+
+def _print(figures: dict[str, Any]) -> None:
+    print(json.dumps(figures), flush=True)
+
+
+if __name__ == "__main__":
+    main()
