@@ -1,0 +1,86 @@
+# Caregate's commands. Needed: Python 3.11 or later, make, a package index. Everything else is made in .venv.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+
+# the first Python that is new enough and can make virtual environments
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$p" -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && { echo "$$p"; break; }; done)
+V := .venv
+RUN := $(V)/bin/
+PIP := $(V)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PURE := gateway/model/*,gateway/policy/*,gateway/ruleset/*,gateway/mapping/*
+ONLY ?=
+
+.PHONY: help demo test check lint types contracts packs coverage bench soak lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(V)/bin/python:
+	@test -n "$(PYTHON)" || { echo "Caregate needs Python 3.11 or later with venv; name one with: make PYTHON=/path/to/python3"; exit 2; }
+	@echo "making $(V) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(V)
+
+$(V)/.demo: pyproject.toml constraints.txt | $(V)/bin/python
+	@echo "installing what the demo needs (a minute, once)"
+	@$(PIP) --editable '.[demo]'
+	@touch $@
+
+$(V)/.test: pyproject.toml constraints.txt | $(V)/bin/python
+	@echo "installing what the tests need (a few minutes, once)"
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(V)/.demo
+
+demo: $(V)/.demo ## the whole way through the house, in seconds: a feed in, e-mails out, every refusal named
+	@$(RUN)python -m tests.demo
+
+test: $(V)/.test ## everything: style, types, contracts, rule and mapping tests, pytest with its coverage gates
+	@echo "== style"; $(MAKE) --no-print-directory lint
+	@echo "== types"; $(MAKE) --no-print-directory types
+	@echo "== contracts"; $(MAKE) --no-print-directory contracts
+	@echo "== rules and mappings"; $(MAKE) --no-print-directory packs
+	@echo "== tests"; $(MAKE) --no-print-directory coverage
+
+check: $(V)/.test ## the quick part: style, types, contracts, rules, and every test that is not slow
+	@$(MAKE) --no-print-directory lint types contracts packs
+	@$(RUN)python -m pytest -q -m 'not slow'
+
+lint: $(V)/.test ## ruff: format and rules
+	@$(RUN)ruff format --check .
+	@$(RUN)ruff check .
+
+types: $(V)/.test ## mypy --strict
+	@$(RUN)mypy
+
+contracts: $(V)/.test ## what may import what
+	@$(RUN)lint-imports
+
+packs: $(V)/.test ## the shipped rules and mappings: lint, and the tests beside them
+	@$(RUN)caregate lint
+	@$(RUN)caregate test
+
+coverage: $(V)/.test ## pytest, with 100 % of branches on the pure packages
+	@mkdir -p build
+	@$(RUN)coverage erase
+	@trap '$(RUN)python .ci/skipped.py build/tests.xml' EXIT; \
+	$(RUN)coverage run -m pytest --junitxml=build/tests.xml; \
+	$(RUN)coverage report --include='$(PURE)' --skip-covered --show-missing --fail-under=100
+
+bench: $(V)/.test ## figures as JSON lines; a part with ONLY=mllp
+	@$(RUN)python -m tests.bench $(if $(ONLY),--only $(ONLY))
+
+soak: $(V)/.test ## the long runs, by hand: ten times what the suite runs
+	@CAREGATE_TEST_SOAK=10 $(RUN)python -m pytest -m slow
+
+lock: $(V)/.test ## constraints.txt anew from pyproject.toml: exact versions of everything, no index names
+	@$(V)/bin/python -m pip --disable-pip-version-check install --quiet 'pip-tools>=7.4'
+	@mkdir -p build
+	@$(RUN)pip-compile --quiet --upgrade --strip-extras --all-extras --allow-unsafe --no-header --no-annotate \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
+		--output-file=build/constraints.txt pyproject.toml
+	@{ echo '# Exact versions that were tested together. Refresh with: make lock'; grep -v ' @ ' build/constraints.txt; } > constraints.txt
+
+clean: ## remove what was made
+	rm -rf $(V) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
