@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from clinic_dsl import Clinic, OpenClinic
 
-from gateway.model.errors import StoreUnavailable
+from gateway.model.errors import CommandError, StoreUnavailable
 from gateway.pipeline import inspect
 
 FIRST, WEEK, DAY_BEFORE = "2026-03-20 09:30", "2026-03-13 09:30", "2026-03-19 09:30"
@@ -92,3 +93,19 @@ def test_while_the_database_is_away_a_batch_fails_as_a_whole_and_at_once(clinic:
         said = clinic.hears_together(*messages)
     assert {(one.result, one.ack) for one in said} == {("failed", "AR")}
     assert len(asked) <= 5
+
+
+def test_a_consent_that_ends_before_it_begins_is_refused(clinic: Clinic) -> None:
+    """An entry that can never mean anything is a slip of the pen, not a consent."""
+    clinic.enrols("Ann")
+    before = clinic.count("consent")
+    with pytest.raises(CommandError, match="before it begins"):
+        inspect.consent_add(
+            clinic.gateway,
+            clinic.identifier("Ann"),
+            permit=True,
+            valid_until=clinic.clock.now() - 1,
+            evidence="form 3",
+            account="os:clerk",
+        )
+    assert clinic.count("consent") == before

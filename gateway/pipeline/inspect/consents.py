@@ -75,6 +75,8 @@ def consent_add(
         directory.load_tokens([patient])  # locks the patient: deliver locks in the same order, patient then address
         scope = (purpose, channel, topic)
         period = (valid_from if valid_from is not None else uow.now, valid_until)
+        if valid_until is not None and valid_until <= period[0]:
+            raise CommandError("the entry would end before it begins: check `until`, or leave it out")
         rows = [_row(uow, patient, None, scope, permit, period, evidence)]
         if topic == ANY and purpose == ANY and channel != ANY and valid_until is None:
             for address in _lock_addresses(uow, directory, patient, ChannelKind(channel)):
