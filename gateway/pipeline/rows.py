@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from gateway.model.facts import FactValue
@@ -59,20 +60,7 @@ class PatientRow:
 
     def values(self) -> tuple[Any, ...]:
         """The row in the order of COLUMNS."""
-        return (
-            self.token,
-            self.key,
-            self.survivor,
-            self.version,
-            self.zones,
-            self.state,
-            self.language,
-            self.deceased,
-            self.hold,
-            self.digest,
-            self.flags_digest,
-            self.sealed,
-        )
+        return _PATIENT_COLUMNS(self)
 
     @property
     def holds(self) -> frozenset[Reason]:
@@ -148,42 +136,11 @@ class OccurrenceRow:
 
     def changed(self) -> tuple[Any, ...]:
         """What a later message may change, in the order of CHANGEABLE; no index holds any of it."""
-        return (
-            self.facility,
-            self.version,
-            self.status,
-            self.reached_by,
-            self.occurred,
-            self.start_utc,
-            self.zone,
-            self.precision,
-            self.end_utc,
-            self.hold,
-            self.raw,
-            self.sealed_facts,
-        )
+        return _OCCURRENCE_CHANGEABLE(self)
 
     def values(self) -> tuple[Any, ...]:
         """The row in the order of COLUMNS."""
-        return (
-            self.id,
-            self.kind,
-            self.key,
-            self.patient,
-            self.source,
-            self.facility,
-            self.version,
-            self.status,
-            self.reached_by,
-            self.occurred,
-            self.start_utc,
-            self.zone,
-            self.precision,
-            self.end_utc,
-            self.hold,
-            self.raw,
-            self.sealed_facts,
-        )
+        return _OCCURRENCE_COLUMNS(self)
 
 
 @dataclass(slots=True)
@@ -239,28 +196,7 @@ class RequestRow:
 
     def values(self) -> tuple[Any, ...]:
         """The row in the order of COLUMNS."""
-        return (
-            self.id,
-            self.kind,
-            self.patient,
-            self.occurrence,
-            self.raw,
-            self.rule,
-            self.ruleset,
-            self.step,
-            self.material_version,
-            self.material,
-            self.recipient,
-            self.priority,
-            self.due,
-            self.expires,
-            self.state,
-            self.reason,
-            self.ring_at,
-            self.attempts,
-            self.lease_until,
-            self.fence,
-        )
+        return _REQUEST_COLUMNS(self)
 
     @property
     def waiting(self) -> bool:
@@ -299,15 +235,13 @@ class ContactRow:
 
     def values(self) -> tuple[Any, ...]:
         """The row in the order of COLUMNS."""
-        return (
-            self.id,
-            self.patient,
-            self.address,
-            self.origin,
-            self.system,
-            self.use,
-            self.rank,
-            self.valid_from,
-            self.valid_until,
-            self.sealed,
-        )
+        return _CONTACT_COLUMNS(self)
+
+
+# Read by name, so that a column list and its values cannot drift apart.
+_Values = Callable[[Any], tuple[Any, ...]]
+_PATIENT_COLUMNS: _Values = attrgetter(*PatientRow.COLUMNS)
+_OCCURRENCE_COLUMNS: _Values = attrgetter(*OccurrenceRow.COLUMNS)
+_OCCURRENCE_CHANGEABLE: _Values = attrgetter(*OccurrenceRow.CHANGEABLE)
+_REQUEST_COLUMNS: _Values = attrgetter(*RequestRow.COLUMNS)
+_CONTACT_COLUMNS: _Values = attrgetter(*ContactRow.COLUMNS)
