@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
+from gateway.model.alert import Alert
+from gateway.model.audit import NodeFailure
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError
 from gateway.model.event import Outcome, RawMessage, Reading
@@ -64,6 +66,10 @@ class Intake(Protocol):
         """Queue one message; False when saturated or closing, and then nothing was taken."""
         ...
 
+    def witness(self, source: str, failure: NodeFailure, host: str) -> None:
+        """Have it audited that somebody at `host` (an IP address) was turned away; never blocks, never raises (TL-04)."""
+        ...
+
 
 class Source(Protocol):
     """A connector that receives a feed. The core is synchronous; sources may be async."""
@@ -76,6 +82,50 @@ class Source(Protocol):
 
     async def stop(self) -> None:
         """Take nothing new, answer what is in hand, close (F-16)."""
+        ...
+
+
+Asgi = Callable[
+    [
+        MutableMapping[str, Any],
+        Callable[[], Awaitable[MutableMapping[str, Any]]],
+        Callable[[MutableMapping[str, Any]], Awaitable[None]],
+    ],
+    Awaitable[None],
+]
+"""An ASGI application: what a connector serves over HTTP, whatever it is built with."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """One path of a connector ("/hl7/lab"; Starlette's "{name}" may stand in it) and what answers there, any method."""
+
+    path: str
+    application: Asgi
+
+
+Routes = Sequence[Route]
+"""What a connector has mounted on the API's server. Called on that server's own event loop, in its own thread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Door:
+    """How the HTTP server can be reached that routes are mounted on.
+
+    `loopback`: from this machine only. `certificates`: every caller has shown one that we trust.
+    """
+
+    loopback: bool
+    tls: bool = False
+    certificates: bool = False
+
+
+@runtime_checkable
+class Serves(Protocol):
+    """A source or channel that also answers HTTP."""
+
+    def routes(self, door: Door) -> Routes:
+        """What to mount; asked before `start`. Raises ConfigError when this door is not safe enough for it."""
         ...
 
 
@@ -132,6 +182,23 @@ class Channel(Protocol):
 
     def send(self, envelope: Envelope) -> Handover:
         """Hand over exactly `envelope`. Raises Refused, Unavailable or Unknown; nothing else."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+class AlertSink(Protocol):
+    """A connector that tells staff, never patients: an alert holds closed words, a feed's name, times and counts.
+
+    Made as `X(name, options, clock)`, found by entry point (`gateway.alerts`). It does not retry: the ledger does.
+    """
+
+    name: str
+
+    def tell(self, alert: Alert) -> None:
+        """Hand over one alert, bounded in time as a whole. Raises DeliveryError, in words of its own; nothing else."""
         ...
 
     def close(self) -> None:

@@ -12,7 +12,13 @@ class Action(StrEnum):
     MESSAGE_IGNORED = "message.ignored"
     MESSAGE_REPEATED = "message.repeated"
     MESSAGE_QUARANTINED = "message.quarantined"
+    MESSAGE_INCOMPLETE = "message.incomplete"  # a part of one, kept until the rest comes
+    MESSAGE_JOINED = "message.joined"
     MESSAGE_RELEASED = "message.released"  # a quarantine entry resolved or discarded
+    SEQUENCE_STARTED = "sequence.started"
+    SEQUENCE_RESET = "sequence.reset"
+    SEQUENCE_REFUSED = "sequence.refused"  # not the expected number: not stored, not processed
+    NODE_REFUSED = "node.refused"  # somebody at the door was not who may come in (ITI-19; BALP)
     EVENT_APPLIED = "event.applied"
     EVENT_UNCHANGED = "event.unchanged"
     EVENT_STALE = "event.stale"
@@ -38,6 +44,12 @@ class Action(StrEnum):
     RULESET_ACTIVATED = "ruleset.activated"
     SOURCE_RELEASED = "source.released"
     SOURCE_HELD = "source.held"
+    FEED_SILENT = "feed.silent"  # against its own habit
+    FEED_HEARD = "feed.heard"  # again, after a silence; or a person excused it
+    FEED_EXCUSED = "feed.excused"  # a person expects its silence for a while
+    ALERT_RAISED = "alert.raised"
+    ALERT_RESOLVED = "alert.resolved"
+    ALERT_TOLD = "alert.told"  # handed to a webhook or relay, or not
     KEYS_BOUND = "keys.bound"  # a new database was bound to its key file
     KEYS_ROTATED = "keys.rotated"
     KEY_DESTROYED = "key.destroyed"
@@ -45,3 +57,17 @@ class Action(StrEnum):
     CONTENT_FORGOTTEN = "content.forgotten"  # a retention window closed
     CONFIGURATION_READ = "configuration.read"
     SCHEMA_MIGRATED = "schema.migrated"
+
+
+class NodeFailure(StrEnum):
+    """Why somebody was turned away at the door of a source, before or beside any message (TL-04; DICOM 110113)."""
+
+    NOT_TLS = "not-tls"  # plain text where a link is encrypted
+    TLS_TOO_OLD = "tls-too-old"
+    HANDSHAKE = "handshake-failed"
+    CERTIFICATE_MISSING = "certificate-missing"
+    CERTIFICATE_EXPIRED = "certificate-expired"
+    CERTIFICATE_UNKNOWN = "certificate-unknown"
+    SENDER_UNKNOWN = "sender-unknown"  # MSH-3/4 do not belong to the certificate (TL-03)
+    ADDRESS_UNKNOWN = "address-unknown"  # not in the link's list (TL-06)
+    CREDENTIALS_WRONG = "credentials-wrong"  # a password or token (H-06)

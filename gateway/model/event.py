@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from gateway.model.consent import ConsentStatement
 from gateway.model.facts import FactValue
+from gateway.model.frozen import value
 from gateway.model.party import Demographics, Identifier
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, When
@@ -127,7 +128,11 @@ _PREFIXES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+SERIES = "series:"
+"""Before the key of a recurring appointment where all its occurrences are meant (SI-21)."""
+
+
+@value
 class Occurrence:
     """The appointment or visit an event is about, as this one message states it.
 
@@ -136,6 +141,8 @@ class Occurrence:
     `start` also carries zone and precision. `facility`: organization or location id, for hold-by-facility.
     `replaces`: key of the one whose place it takes, if any: another number of a visit (AD-19, AD-20), an older
     version of a document (DO-01). `version`: its own time of change, where it is not the message's (OR-03).
+    `parent`: key of the appointment it is a part of, behind SERIES where it is one of its occurrences (SI-22). `named`: of one that ends, every key under which its
+    own children may name it.
     """
 
     kind: OccurrenceKind
@@ -146,16 +153,24 @@ class Occurrence:
     facility: str | None = None
     replaces: str | None = field(default=None, repr=False)
     version: Millis | None = None
+    parent: str | None = field(default=None, repr=False)
+    named: tuple[str, ...] = field(default=(), repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class RawMessage:
-    """Bytes exactly as received. `control_id` is MSH-10 (for logs of ours it is keyed first)."""
+    """Bytes exactly as received. `control_id` is MSH-10 (for logs of ours it is keyed first).
+
+    `sequenced`: it came on a link that speaks the sequence number protocol (D-07); never set for what is read again.
+    `charset`: what the transport said the bytes are in (table 0211 or Python's name); it goes before MSH-18 (H-03).
+    """
 
     source: str
     format: Format
     body: bytes = field(repr=False)
     received: Millis
+    sequenced: bool = False
+    charset: str | None = None
 
 
 class Told(NamedTuple):
@@ -207,7 +222,7 @@ class Person:
         return "Person(…)"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PatientEvent:
     """What happened to one patient, as typed facts from the closed vocabulary.
 
@@ -289,12 +304,27 @@ class AckCode(StrEnum):
     CR = "CR"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
+class Fragment:
+    """A message that is a part of one (C2 §2.10.2); the first part continues none, the last is not continued.
+
+    `continues`: MSH-14, the pointer the part before it ended with. `continued`: DSC-1. Either may be empty.
+    Scoped by sending application and facility. A pointer may name a patient: only its keyed digest is ever stored.
+    """
+
+    continues: str = field(default="", repr=False)
+    continued: str = field(default="", repr=False)
+
+
+@value
 class Reading:
     """What a reader made of one raw message; pure, nothing is stored yet.
 
     Exactly one of: `events` not empty (understood), `ignored` set (a standard message nothing here
     uses), or `faults` with an error in them (not readable: `ack` says which refusal the standard asks).
+    Or none of them, and `fragment` set: half a message, never read as a whole (B-07). A message that is whole in
+    itself may have `fragment.continues` too: senders fill MSH-14 and do not mean it.
+    `sequence`: MSH-13 where the link speaks that protocol, 0 and -1 (re)start it (D-08, D-09).
     `control_key`: sending application, facility and control id joined (D-01); None when MSH-10 is empty.
     `body_key`: the bytes that identify a resend (D-03). `processing_id`: MSH-11. `noticed`: what was wrong, but
     for the part about the person, which is read later.
@@ -309,6 +339,8 @@ class Reading:
     ignored: str | None = None
     noticed: tuple[Fault, ...] = ()
     ack: AckCode = AckCode.AA
+    sequence: int | None = None
+    fragment: Fragment | None = None
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -324,12 +356,18 @@ class Result(StrEnum):
     DUPLICATE = "duplicate"
     REJECTED = "rejected"
     QUARANTINED = "quarantined"
+    INCOMPLETE = "incomplete"  # stored, and waits for the rest of the message (B-07)
     FAILED = "failed"  # trouble of our own: nothing stored, the sender may resend (A-04)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Outcome:
-    """What the receive commit decided about one message; the acknowledgement is made from it."""
+    """What the receive commit decided about one message; the acknowledgement is made from it.
+
+    `sequence`: MSA-4 where the link speaks the sequence number protocol (D-07 to D-11). `whole`: of a part of a
+    message, the control id of the first part, which the application acknowledgement names; empty while the rest is
+    awaited (B-07). None: not a part.
+    """
 
     result: Result
     ack: AckCode
@@ -340,3 +378,5 @@ class Outcome:
     reason: str | None = None
     faults: tuple[Fault, ...] = ()
     rules: tuple[str, ...] = ()
+    sequence: int | None = None
+    whole: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 
+from gateway.model.frozen import value
 from gateway.model.when import Millis
 
 
@@ -45,7 +46,7 @@ class ContactUse(StrEnum):
     MOBILE = "mobile"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class ContactPoint:
     """FHIR ContactPoint: an e-mail address or an E.164 number. Its repr hides the address."""
 
@@ -57,7 +58,7 @@ class ContactPoint:
     valid_until: Millis | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Demographics:
     """What one message says about the person. None: not told (keep ours); CLEARED: remove ours.
 

@@ -35,6 +35,7 @@ class Reason(StrEnum):
     REPLANNED_AFTER_REVERSAL = "reversed"  # a death or merge was taken back: a person decides
     # decided at sending
     SOURCE_HELD = "source-held"
+    FEED_SILENT = "feed-silent"  # what may have been cancelled meanwhile cannot be known
     HELD_BY_RULE = "held-by-rule"
     MINOR = "minor"
     AGE_UNKNOWN = "age-unknown"
@@ -72,12 +73,16 @@ class Permit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """Not now: `released_by` names what would release it; `until` when to look again (None: only a person)."""
+    """Not now: `released_by` names what would release it; `until` when to look again (None: only a person).
+
+    `detail`: the facts or the line that decided, never a value.
+    """
 
     gate: str
     reason: Reason
     released_by: str
     until: Millis | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

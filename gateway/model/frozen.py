@@ -1,0 +1,45 @@
+"""Values that cannot be changed once made, and that are made as fast as values that can.
+
+A frozen dataclass sets each field through `object.__setattr__`, three times the price of an assignment; a message
+makes a dozen of them. Here a value is filled while it is of a twin class with the same slots that does not refuse,
+and becomes what it is when it is whole.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
+
+T = TypeVar("T")
+
+_become = object.__dict__["__class__"].__set__  # `x.__class__ = …`, which the frozen class refuses
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, Field))
+def value(cls: type[T]) -> type[T]:
+    """`@dataclass(frozen=True, slots=True, kw_only=True)` for what the hot path makes; no `__post_init__`, no bases."""
+    made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
+    twin = type(f"_{cls.__name__}", (), {"__slots__": tuple(one.name for one in fields(made))})  # type: ignore[arg-type]
+    scope: dict[str, Any] = {"_become": _become, "_twin": twin, "_cls": made, "_missing": MISSING}
+    parameters, lines = [], []
+    for one in fields(made):  # type: ignore[arg-type]
+        parameters.append(_parameter(one, scope))
+        if one.default_factory is not MISSING:
+            lines.append(f"    if {one.name} is _missing: {one.name} = _of_{one.name}()")
+        lines.append(f"    self.{one.name} = {one.name}")
+    lines = ["    _become(self, _twin)", *lines, "    _become(self, _cls)"]
+    exec(f"def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines), scope)  # noqa: S102 -- as dataclass itself
+    made.__init__ = scope["__init__"]  # type: ignore[method-assign]
+    made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+def _parameter(one: Field[Any], scope: dict[str, Any]) -> str:
+    """The field as a parameter; its default stands in `scope`."""
+    if one.default_factory is not MISSING:
+        scope[f"_of_{one.name}"] = one.default_factory
+        return f"{one.name}=_missing"
+    if one.default is MISSING:
+        return one.name
+    scope[f"_default_{one.name}"] = one.default
+    return f"{one.name}=_default_{one.name}"
