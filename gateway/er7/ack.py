@@ -36,6 +36,7 @@ _TABLE_0357 = {
     206: "Application record locked",
     207: "Application internal error",
 }
+_NOT_ECHOED = str.maketrans(dict.fromkeys("\n\x0b\x1c", "?"))
 _OWN_TROUBLE = Fault(code=207, rule="internal trouble; the message was not stored and may be sent again")
 _UNEXPLAINED = Fault(code=199, rule="the message was not accepted")
 
@@ -49,24 +50,29 @@ class AckMode(StrEnum):
     NONE = "none"  # never a byte back
 
 
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_NONE, _ORIGINAL = AckMode.NONE, AckMode.ORIGINAL
+_AA, _AR, _CA, _CR, _FAILED = AckCode.AA, AckCode.AR, AckCode.CA, AckCode.CR, Result.FAILED
+
+
 def expects_reply(header: Header | None, mode: AckMode, *, body: bytes = b"") -> bool:
     """Whether anything may be written back (A-15 to A-17, X-03); `body` lets an application reply be recognised.
 
     Never for a message that is itself an acknowledgement (MSH-9.1 ACK, or an MSA segment in `body`).
     """
-    if mode is AckMode.NONE:
+    if mode is _NONE:
         return False
     if header is None:
         return True
     if is_acknowledgement(header, body):
         return False
     asked = {header.accept_ack, header.application_ack} - {""}  # only one valued: the missing one reads as NE (A-15)
-    return mode is AckMode.ORIGINAL or asked != {"NE"}
+    return mode is _ORIGINAL or asked != {"NE"}
 
 
 def is_acknowledgement(header: Header, body: bytes) -> bool:
     """Whether a message answers one of ours: MSH-9.1 is ACK, or it has an MSA segment (A-17)."""
-    return header.message_code == "ACK" or _has_msa(header, body)
+    return (header.raw(9).startswith("ACK") and header.message_code == "ACK") or _has_msa(header, body)
 
 
 def acknowledge(
@@ -79,6 +85,7 @@ def acknowledge(
     code: AckCode | None = None,
     sequence: int | None = None,
     asks: tuple[str, str] = ("", ""),
+    about: str | None = None,
 ) -> bytes:
     """The acknowledgement of one message: MSH, MSA, ERR, each ended by CR, without framing (A-20 to A-27, E-01 to E-07).
 
@@ -86,20 +93,29 @@ def acknowledge(
     `now` and `zone` make MSH-7. Delimiters and charset are the sender's (A-24, A-25): what is echoed is echoed
     byte for byte, what we say is ASCII and names place and rule, never a value. `code` is MSA-1 where it is not
     the outcome's own (an accept acknowledgement, A-11), `sequence` MSA-4 (D-07), `asks` our own MSH-15 and 16:
-    empty unless the acknowledgement is an exchange of its own (A-12, A-13).
+    empty unless the acknowledgement is an exchange of its own (A-12, A-13). `about` is MSA-2 where that is the
+    control id of another message of the same sender: the first part of one that came in parts (B-07).
     """
-    told = "" if header is None else header.version
-    version = told if told in VERSIONS else OUR_VERSION
-    separators = DEFAULT if header is None else header.separators
+    time, separators = _dtm(now // 1000, zone), DEFAULT if header is None else header.separators
+    if header is None:
+        version, msh = OUR_VERSION, _without(separators, control_id, time)
+    else:
+        version, before, between, after = _around(separators, _lasting(header.fields), asks)
+        msh = f"{before}{time}{between}{control_id}{after}"
     code = code or _safe(header, outcome)
     faults = _explaining(code, outcome)
-    modern = version >= "2.5"  # the versions of table 0104 order as strings
-    segments = [
-        _msh(header, separators, version, control_id, _dtm(now // 1000, zone), asks, known=told == version),
-        _msa(header, separators, version, code, faults, sequence),
-        *(_err(faults, separators) if modern else _eld(faults, separators)),
-    ]
-    return ("\r".join(segments) + "\r").encode("latin-1")
+    segments = [msh, _msa(header if about is None else about, separators, version, code, faults, sequence)]
+    if faults:
+        modern = version >= "2.5"  # the versions of table 0104 order as strings
+        segments += _err(faults, separators) if modern else _eld(faults, separators)
+    return carriable("\r".join(segments) + "\r")
+
+
+def carriable(text: str) -> bytes:
+    """Segments as bytes. What is echoed may hold what begins a segment to some (LF) or ends a frame (0B, 1C): not so."""
+    if "\n" in text or "\x0b" in text or "\x1c" in text:
+        text = text.translate(_NOT_ECHOED)
+    return text.encode("latin-1")
 
 
 class ControlIds:
@@ -142,52 +158,66 @@ def _has_msa(header: Header, body: bytes) -> bool:
 
 def _safe(header: Header | None, outcome: Outcome) -> AckCode:
     # Never positive, and never the final AE, for trouble of our own (A-04) or what has no MSH at all (A-07).
-    return AckCode.AR if header is None or outcome.result is Result.FAILED else outcome.ack
+    return _AR if header is None or outcome.result is _FAILED else outcome.ack
 
 
 def _explaining(code: AckCode, outcome: Outcome) -> Sequence[Fault]:
-    if code is AckCode.CA:  # says that it is stored, and nothing of its content (A-11)
+    if code is _CA:  # says that it is stored, and nothing of its content (A-11)
         return ()
-    if outcome.faults or code is AckCode.AA:
+    if outcome.faults or code is _AA:
         return outcome.faults
-    ours = outcome.result is Result.FAILED or code in (AckCode.AR, AckCode.CR)
+    ours = outcome.result is _FAILED or code in (_AR, _CR)
     return (_OWN_TROUBLE,) if ours else (_UNEXPLAINED,)
 
 
+def _without(separators: Separators, control_id: str, time: str) -> str:
+    """Our MSH where the message has none (A-07)."""
+    told = ("MSH", separators.encoding, "", "", "", "", time, "", "ACK", control_id, "P", OUR_VERSION)
+    return separators.field.join(told)
+
+
+def _lasting(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """What one sender says in every MSH of a kind: all but its time and control id."""
+    return (*fields[:7], "", *fields[8:10], "", *fields[11:])
+
+
+@lru_cache(maxsize=512)
+def _around(separators: Separators, lasting: tuple[str, ...], asks: tuple[str, str]) -> tuple[str, str, str, str]:
+    """The version spoken, and our MSH around its time and its control id."""
+    header = Header(separators, lasting)
+    told = header.version
+    version = told if told in VERSIONS else OUR_VERSION
+    before, between, after = _msh(header, separators, version, asks, known=told == version)
+    return version, before, between, after
+
+
 def _msh(
-    header: Header | None,
-    separators: Separators,
-    version: str,
-    control_id: str,
-    time: str,
-    asks: tuple[str, str],
-    *,
-    known: bool,
-) -> str:
+    header: Header, separators: Separators, version: str, asks: tuple[str, str], *, known: bool
+) -> tuple[str, str, str]:
     field = separators.field
-    if header is None:
-        return field.join(("MSH", separators.encoding, "", "", "", "", time, "", "ACK", control_id, "P", version))
     kind, raw = "ACK", header.raw
     if version >= "2.4" and header.trigger:  # before, the structure had no place and old engines trip on it (A-23)
         kind = separators.component.join(("ACK", header.trigger, "ACK"))
     whole_version = raw(12) if known else version
     names = (raw(5), raw(6), raw(3), raw(4))  # swapped (A-20)
-    values = ["MSH", separators.encoding, *names, time, "", kind, control_id, raw(11), whole_version]
+    values = ["", raw(11), whole_version]
     charset = raw(18) if raw(18) and header.charset and codec_of(header.charset) else ""  # unusable: not claimed (F-15)
     if charset or any(asks):
         values += ("", "", *asks, "", charset)
-    return field.join(values).rstrip(field)
+    before = field.join(("MSH", separators.encoding, *names, ""))
+    return before, field.join(("", "", kind, "")), field.join(values).rstrip(field)
 
 
 def _msa(
-    header: Header | None,
+    about: Header | str | None,
     separators: Separators,
     version: str,
     code: AckCode,
     faults: Sequence[Fault],
     sequence: int | None,
 ) -> str:
-    values = ["MSA", code.value, "" if header is None else header.control_id]
+    control_id = about.control_id if isinstance(about, Header) else about or ""
+    values = ["MSA", code.value, control_id]
     if faults and version < "2.7":  # MSA-3 is withdrawn from v2.7 (A-26)
         values.append(_ours(faults[0].rule, separators))
     if sequence is not None:
@@ -230,6 +260,11 @@ def _erl(place: Place, separators: Separators) -> str:
     while not parts[-1]:
         parts.pop()
     return separators.component.join(parts)
+
+
+def meaning(code: int) -> str:
+    """What table 0357 calls an error condition; empty for a code it does not have."""
+    return _TABLE_0357.get(code, "")
 
 
 def _condition(code: int, separators: Separators, between: str) -> str:

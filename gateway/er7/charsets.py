@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import encodings
+import pkgutil
 from collections.abc import Sequence
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from functools import lru_cache
 
+from gateway.er7.bounds import CACHED
 from gateway.er7.header import BOM
 from gateway.model.errors import Unreadable
 from gateway.model.event import AckCode, Fault, Place
@@ -30,6 +35,8 @@ _TABLE_0211 = {
     "BIG5": "big5",
     "CNS 11643-1992": "euc_tw",  # Python has no such codec: refused by name, not guessed
 }
+# Python remembers every name that it was ever asked for, and tries to import it: it is asked only for those it has.
+_PYTHON = frozenset({*aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))})
 _REFUSED = ("utf-16", "utf-32", "utf-7", "idna", "punycode", "raw-unicode-escape", "unicode-escape")
 _NOT_C1_CONTROLS = bytes(code for code in range(256) if not 0x80 <= code <= 0x9F)
 _ESCAPES_TO_MULTIBYTE = b"\x1b$"  # ISO 2022 designation (JIS X 0202)
@@ -57,13 +64,19 @@ def decode(body: bytes, declared: str, *, default: str, fallbacks: Sequence[str]
     raise _unreadable(codec)
 
 
-@lru_cache(maxsize=256)
 def codec_of(name: str) -> str | None:
     """Python codec of a table 0211 name, or of a Python codec name a feed is configured with; None if unusable.
 
     "8859/1" is ISO-8859-1 and never windows-1252: that has the explicit name "cp1252" (C-04).
     """
-    known = _TABLE_0211.get(name.strip(" ").upper(), name)
+    return _codec_of(name) if len(name) <= CACHED else None
+
+
+@lru_cache(maxsize=256)
+def _codec_of(name: str) -> str | None:
+    known = normalize_encoding(_TABLE_0211.get(name.strip(" ").upper(), name)).lower()
+    if known not in _PYTHON:
+        return None
     try:
         codec = codecs.lookup(known)
     except (LookupError, ValueError, UnicodeError):

@@ -20,6 +20,7 @@ _PRECISIONS = (
     Precision.MINUTE,
     Precision.SECOND,
 )
+_LONGEST = 29  # characters a DTM may have: what is longer is none, and no cache remembers it
 _EARLIEST, _LATEST = 1800, 2999  # 00010101 and 99991231 are how databases spell "no date" (T-08)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -33,17 +34,21 @@ def parse_dtm(text: str, *, zone: str) -> When | None:
     (T-08). In a daylight-saving gap the later valid time (`dtm_gap` tells), in a fold the first (T-06).
     Raises ValueError only for a zone that does not exist.
     """
-    return _parse(text, zone)[0]
+    return _parse(text, zone)[0] if len(text) <= _LONGEST else None
 
 
 def dtm_gap(text: str, zone: str) -> bool:
     """Whether the stated clock time does not exist in `zone` because clocks were put forward (T-06)."""
-    return _parse(text, zone)[1]
+    return len(text) <= _LONGEST and _parse(text, zone)[1]
+
+
+def parse_date(text: str) -> date | None:
+    """The calendar day of a DTM or DT, such as a birth date, whatever its offset; None without a day (T-01)."""
+    return _date(text) if len(text) <= _LONGEST else None
 
 
 @lru_cache(maxsize=4096)
-def parse_date(text: str) -> date | None:
-    """The calendar day of a DTM or DT, such as a birth date, whatever its offset; None without a day (T-01)."""
+def _date(text: str) -> date | None:
     match = _DTM.fullmatch(text)
     if match is None or match[3] is None:
         return None
@@ -53,12 +58,16 @@ def parse_date(text: str) -> date | None:
         return None
 
 
-@lru_cache(maxsize=256)
 def offset_zone(text: str) -> str | None:
     """The offset a DTM tells, as a zone ("-05:00"); MSH-7's is the message's default (T-02). None if untold.
 
     `-0000` is UTC with the local time unknown (T-03, v2.9): it tells nothing about the sender's clock.
     """
+    return _offset_zone(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=256)
+def _offset_zone(text: str) -> str | None:
     match = _DTM.fullmatch(text)
     if match is None or match[8] is None:
         return None

@@ -9,6 +9,7 @@ from gateway.er7.header import Header
 from gateway.model.event import AckCode, Outcome, Result
 
 _NOT_ACCEPTABLE = frozenset({200, 201, 202, 203})  # table 0357: MSH-9, MSH-11, MSH-12 (A-11: these alone are CR)
+_NOT_ASKED = frozenset({"", "NE"})
 _POSITIVE = frozenset({AckCode.AA, AckCode.CA})
 
 
@@ -16,26 +17,32 @@ _POSITIVE = frozenset({AckCode.AA, AckCode.CA})
 class Answers:
     """The codes to send, None for none. In original mode there is only `application`, with the outcome's own code.
 
-    `lonely`: only one of MSH-15 and MSH-16 is valued, which deserves a line in the log (A-15).
+    `lonely`: only one of MSH-15 and MSH-16 is valued, which deserves a line in the log (A-15). `about`: MSA-2 of the
+    application one where it names another message, the first part of one that came in parts (B-07).
     """
 
     accept: AckCode | None = None
     application: AckCode | None = None
     enhanced: bool = False
     lonely: bool = False
+    about: str | None = None
 
 
 _SILENCE = Answers()
+_IN_ORIGINAL = {code: Answers(application=code) for code in AckCode}
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_ENHANCED, _ORIGINAL, _AR, _FAILED = AckMode.ENHANCED, AckMode.ORIGINAL, AckCode.AR, Result.FAILED
 
 
 def answers(header: Header | None, outcome: Outcome, mode: AckMode, *, body: bytes = b"") -> Answers:
     """What MSH-15 and MSH-16 (table 0155) ask for, under a link's `mode` (A-10 to A-17; C2 §2.9.3).
 
-    After a refused accept acknowledgement was sent there is no application one: nothing was processed.
+    After a refused accept acknowledgement was sent there is no application one: nothing was processed. Nor is there
+    one for a part of a message whose rest is awaited, unless it is all the sender asks for (A-14): it waits for it.
     """
-    if mode is not AckMode.ENHANCED or header is None or not (header.accept_ack or header.application_ack):
-        replies = expects_reply(header, AckMode.ORIGINAL if mode is AckMode.ENHANCED else mode, body=body)
-        return Answers(application=_own(outcome)) if replies else _SILENCE
+    if mode is not _ENHANCED or header is None or not (header.accept_ack or header.application_ack):
+        replies = expects_reply(header, _ORIGINAL if mode is _ENHANCED else mode, body=body)
+        return _IN_ORIGINAL[_own(outcome)] if replies else _SILENCE
     if is_acknowledgement(header, body):
         return _SILENCE
     lonely = not (header.accept_ack and header.application_ack)
@@ -43,8 +50,10 @@ def answers(header: Header | None, outcome: Outcome, mode: AckMode, *, body: byt
     accept = code if _wanted(header.accept_ack, code) else None
     own = _own(outcome)
     refused = accept is not None and accept is not AckCode.CA
-    application = own if not refused and _wanted(header.application_ack, own) else None
-    return Answers(accept, application, enhanced=True, lonely=lonely)
+    about = outcome.whole if header.accept_ack not in _NOT_ASKED else None
+    awaited = about == ""  # a part of a message is answered once that is whole, by the name of its first part (B-07)
+    application = own if not (refused or awaited) and _wanted(header.application_ack, own) else None
+    return Answers(accept, application, enhanced=True, lonely=lonely, about=about or None)
 
 
 def accept_code(outcome: Outcome) -> AckCode:
@@ -63,12 +72,12 @@ def accept_code(outcome: Outcome) -> AckCode:
 
 
 def _own(outcome: Outcome) -> AckCode:
-    return AckCode.AR if outcome.result is Result.FAILED else outcome.ack
+    return _AR if outcome.result is _FAILED else outcome.ack
 
 
 def _wanted(asked: str, code: AckCode) -> bool:
     match asked:
-        case "" | "NE":  # only one of the two valued: the missing one reads as NE (A-15)
+        case one if one in _NOT_ASKED:  # only one of the two valued: the missing one reads as NE (A-15)
             return False
         case "ER":
             return code not in _POSITIVE

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from gateway.er7.separators import Separators, separators_of
 from gateway.model.errors import Unreadable
 from gateway.model.event import AckCode, Fault, Place
 
 BOM = b"\xef\xbb\xbf"
+_USUAL = 1_024  # bytes of an MSH worth remembering
 _MOST_FIELDS = 64  # v2.9 defines 28; a frame of nothing but separators must not become a million strings
 _NULL = '""'  # the delete indicator (C2 §2.5.3) deletes nothing in a header: it reads as absent
 
@@ -136,10 +138,19 @@ def read_header(body: bytes) -> Header:
     end = body.find(b"\r", start)
     if end < 0:
         end = body.find(b"\n", start)
-    line = (body[start:end] if end >= 0 else body[start:]).decode("latin-1")
+    line = body[start:end] if end >= 0 else body[start:]
+    return _remembered(line) if len(line) <= _USUAL else _header(line)
+
+
+def _header(segment: bytes) -> Header:
+    line = segment.decode("latin-1").rstrip("\n")  # beside the end of a segment LF is a blank line (P-22)
     if len(line) < 4 or not line.startswith("MSH"):
         raise Unreadable(Fault(code=100, rule="the message does not begin with MSH", place=Place("MSH")), AckCode.AR)
     separator = line[3]
     parts = line.split(separator, _MOST_FIELDS)
     separators = separators_of(separator, parts[1])
     return Header(separators, ("MSH", separator, *parts[1:_MOST_FIELDS]))
+
+
+# A header is read again for its acknowledgement: those in hand are remembered, a quarter of a megabyte of them at most.
+_remembered = lru_cache(maxsize=256)(_header)

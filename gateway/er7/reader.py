@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
+from gateway.er7.bounds import check_groups
 from gateway.er7.charsets import decode
 from gateway.er7.escape import unescape
-from gateway.er7.header import Header, read_header
+from gateway.er7.header import Header, read_header, start_of
 from gateway.er7.separators import Separators
 
 NULL = '""'  # the delete indicator: remove our value; never text (C2 §2.5.3, N-01)
@@ -48,7 +49,10 @@ class Message:
         found = self._split.get(segment_id)
         if found is None:
             field = self.separators.field
-            found = [line.split(field) for line in self.lines if line.startswith(segment_id)]
+            if segment_id in self._first and segment_id not in self.repeated:
+                found = [self._first[segment_id].split(field)]
+            else:
+                found = [line.split(field) for line in self.lines if line.startswith(segment_id)]
             if segment_id == "MSH":  # MSH-1 is the separator itself (P-02)
                 found = [[fields[0], field, *fields[1:]] for fields in found]
             self._split[segment_id] = found
@@ -82,7 +86,8 @@ class Message:
     def patients(self) -> tuple[Message, ...]:
         """The PATIENT groups, each with the shared segments: none, one (the message itself) or several.
 
-        A group begins at PID; in a SIU it ends where the resources begin (SI-20; AD-18 for ADT_A39).
+        A group begins at PID; in a SIU it ends where the resources begin (SI-20; AD-18 for ADT_A39). Raises
+        Unreadable (AE 198) when there are too many.
         """
         if "PID" not in self.repeated:
             return (self,) if "PID" in self._first else ()
@@ -96,18 +101,29 @@ class Message:
             elif line[:3] in _RESOURCES:
                 target = shared
             target.append(line)
+        check_groups("PID", len(groups), len(shared))
         return tuple(Message(self.header, [*shared, *own], self.codec) for own in groups)
 
 
-def parse(body: bytes, *, default_charset: str, fallbacks: Sequence[str] = (), header: Header | None = None) -> Message:
+def parse(
+    body: bytes,
+    *,
+    default_charset: str,
+    fallbacks: Sequence[str] = (),
+    header: Header | None = None,
+    charset: str | None = None,
+) -> Message:
     """Read one message without its framing bytes; `header` saves reading MSH again.
 
-    `default_charset` and `fallbacks` are the feed's (C-02, C-03). Raises Unreadable as `read_header`
+    `default_charset` and `fallbacks` are the feed's (C-02, C-03); `charset` is what the transport said, which goes
+    before MSH-18 (H-03). Raises Unreadable as `read_header`
     (AR 100, 101, 102) and `decode` (AE 102, 103) do; any other fault of the text is read around.
     """
     if header is None:
         header = read_header(body)
-    text, codec = decode(body, header.charset, default=default_charset, fallbacks=fallbacks)
+    if not body.startswith(b"MSH"):  # the same start that the header was found at
+        body = body[start_of(body) :]
+    text, codec = decode(body, charset or header.charset, default=default_charset, fallbacks=fallbacks)
     message = Message(header, _lines(text), codec)
     if "ADD" in message:
         message = Message(header, _continued(message.lines, header.separators.field), codec)
@@ -125,18 +141,22 @@ def _lines(text: str) -> list[str]:
     if "\r" not in text:
         lines = text.split("\n")
     elif "\n" in text:
-        lines = text.replace("\r\n", "\r").split("\r")
+        # no segment begins or ends with LF: beside the end of one it is a blank line (P-22)
+        lines = [line.strip("\n") for line in text.replace("\r\n", "\r").split("\r")]
     else:
         lines = text.split("\r")
     return [line for line in lines if line] if "" in lines else lines  # blank lines are skipped (P-22)
 
 
 def _continued(lines: Sequence[str], field: str) -> list[str]:
-    """ADD goes on with the segment before it, before anything is split (B-06, C2 §2.10.2)."""
-    joined: list[str] = []
+    """ADD goes on with the segment before it, before anything is split (B-06, C2 §2.10.2).
+
+    An MSH is never gone on with: behind it, ADD begins the next part of a message that was cut within a segment.
+    """
+    joined: list[list[str]] = []  # in pieces: each is copied once, however many there are
     for line in lines:
-        if line.startswith(f"ADD{field}") and joined:
-            joined[-1] += line[4:]
+        if (line.startswith(f"ADD{field}") or line == "ADD") and joined and not joined[-1][0].startswith("MSH"):
+            joined[-1].append(line[4:])
         else:
-            joined.append(line)
-    return joined
+            joined.append([line])
+    return ["".join(pieces) for pieces in joined]

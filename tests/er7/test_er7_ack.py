@@ -245,3 +245,13 @@ def test_every_readable_header_can_be_answered(body):
     assert [segment[:3] for segment in ack.split(b"\r")] == [b"MSH", b"MSA", b"ERR", b""]
     assert read_header(ack).control_id == "1"
     assert expects_reply(header, AckMode.NONE, body=body) is False
+
+
+def test_what_is_echoed_makes_no_segment_and_ends_no_frame():
+    """P-05, F-01: a bare LF is content to us and a new segment to others; 1C before our CR would end the frame."""
+    frame_end = msh().replace(b"|0001|", b"|0001\x1c|")
+    line_end = msh().replace(b"|EHR|HOSP|GW|SITE|", b"|0002|HOSP|x\nMSA|AA|")
+    for body, echoed in ((frame_end, b"0001?"), (line_end, b"x?MSA|AA|0002")):
+        ack = acknowledge(read_header(body), AA, control_id="OURS1", now=NOW)
+        assert echoed in ack
+        assert not set(b"\n\x0b\x1c") & set(ack)

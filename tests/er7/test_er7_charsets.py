@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,11 @@ def test_arbitrary_bytes_decode_exactly_or_are_refused(body, declared):
     assert "\ufffd" not in text or "\ufffd".encode() in body
     if not codec.startswith("iso2022"):
         assert text.encode(codec) == body.removeprefix(b"\xef\xbb\xbf")
+
+
+def test_charsets_nobody_has_leave_nothing_behind():
+    """F-15: Python remembers every name that it was asked for, and a sender may make up a new one for each message."""
+    before = len(encodings._cache)
+    assert [codec_of(f"made-up-{number}") for number in range(20)] == [None] * 20
+    assert codec_of("utf;8") == codec_of("UTF--8") == "utf-8"
+    assert len(encodings._cache) <= before + 1

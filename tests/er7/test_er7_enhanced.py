@@ -97,6 +97,27 @@ def test_an_accept_acknowledgement_asks_for_nothing_and_tells_nothing_of_the_con
     assert (own.control_id, own.accept_ack, own.application_ack) == ("9", "AL", "NE")
 
 
+@pytest.mark.parametrize(
+    ("accept", "application", "whole", "expected"),
+    [
+        ("AL", "AL", "", ("CA", None, None)),  # a part: only that it is stored
+        ("AL", "AL", "P1", ("CA", "AA", "P1")),  # the last one: the whole, by the name of the first
+        ("ER", "AL", "", (None, None, None)),
+        ("ER", "AL", "P1", (None, "AA", "P1")),
+        ("NE", "AL", "", (None, "AA", None)),  # all its sender asks for (A-14)
+        ("NE", "AL", "P1", (None, "AA", None)),
+        ("", "", "P1", (None, "AA", None)),  # original mode
+    ],
+)
+def test_a_message_in_parts_gets_one_application_acknowledgement(accept, application, whole, expected):
+    """B-07: an accept acknowledgement for each part, and an application one that refers to the first."""
+    outcome = Outcome(result=Result.ACCEPTED, ack=AckCode.AA, whole=whole)
+    told = answers(header(accept, application), outcome, AckMode.ENHANCED)
+    assert (told.accept, told.application, told.about) == expected
+    ack = acknowledge(header(accept, application), outcome, control_id="1", now=0, about="P1")
+    assert b"\rMSA|AA|P1\r" in ack
+
+
 def test_the_expected_sequence_number_stands_in_msa_4():
     """D-07: in its place whether MSA-3 is filled or not."""
     assert b"MSA|AA|7||41\r" in acknowledge(header("", ""), GOOD, control_id="1", now=0, sequence=41)

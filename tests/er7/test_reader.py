@@ -64,6 +64,8 @@ def test_an_addendum_goes_on_with_the_segment_before_it() -> None:
     """B-06: ADD is joined before anything is split."""
     message = read("NTE|1||long te", "ADD|xt", "ADD| and more", "PID|1")
     assert message.first("NTE")[3] == "long text and more"
+    assert read("NTE|1||long te", "ADD", "ADD|xt", "PID|1").first("NTE")[3] == "long text"
+    assert read("ADD|xt", "PID|1").first("MSH")[-1] == read("PID|1").first("MSH")[-1]
     alone = parse(b"ADD|x", default_charset="UTF-8", header=read_header(HEAD.encode()))
     assert alone.first("ADD") == ["ADD", "x"]
 
