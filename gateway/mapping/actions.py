@@ -14,9 +14,10 @@ def without_deleted(message: Message) -> Message:
 
     So a place or service that was taken off is removed from what we hold (N-04), and one of several goes alone.
     """
-    if not any(line[:3] in _CODED and _deleted(line, message.separators.field) for line in message.lines):
-        return message
     mark = message.separators.field
+    coded = [line for line in message.lines if line[:3] in _CODED]
+    if not any(_deleted(line, mark) for line in coded):
+        return message
     kept = [line for line in message.lines if line[:3] not in _CODED or not _deleted(line, mark)]
     left = {line[:3] for line in kept}
     gone = sorted({line[:3] for line in message.lines} & _CODED - left)

@@ -12,6 +12,7 @@ from gateway.model.party import CLEARED, Cleared
 # Table 0190, where the person lives first; BA bad, BDL birth, BR, F origin, N, RH registry, V vacation: not there.
 _RESIDENCE = ("H", "P", "L", "", "C", "M", "O")
 _ELSEWHERE = len(_RESIDENCE)
+_LONGEST_CODE = 20
 
 
 @computed(Gives.STATE)
@@ -29,8 +30,9 @@ def state(scope: Scope, addresses: str, *, codes: CodeTable) -> str | Cleared:
 
 @computed(Gives.POSTAL_CODE)
 def postal_code(scope: Scope, addresses: str) -> str | Cleared:
-    """Postal code at home as told (XAD.5)."""
-    return _part(scope, addresses, 5)
+    """Postal code at home as told (XAD.5); what is longer than any country's is none."""
+    told = _part(scope, addresses, 5)
+    return CLEARED if isinstance(told, str) and len(told) > _LONGEST_CODE else told
 
 
 @computed(Gives.COUNTRY)

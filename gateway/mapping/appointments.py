@@ -6,6 +6,7 @@ from gateway.er7.reader import NULL
 from gateway.mapping.computed import Gives, computed
 from gateway.mapping.identifiers import authority_of
 from gateway.mapping.scope import Scope
+from gateway.model.event import SERIES
 from gateway.model.facts import FactType
 from gateway.model.party import CLEARED, Cleared
 from gateway.model.when import When
@@ -28,12 +29,41 @@ def appointment_key(scope: Scope, *fields: str, names: tuple[str, ...]) -> str |
     """
     for name, field in zip(names, fields, strict=True):
         entity, *namespace = field.split(scope.component, 3)
-        if entity and entity != NULL and name != _NTH:
+        told = scope.text(entity) if name != _NTH else ""
+        if told:
             authority = _authority(scope, namespace)
             nth = scope.first(fields[names.index(_NTH)]) if _NTH in names else ""
             which = "filler" if name == "SCH-2" else "placer"
-            return f"{which}|{scope.text(entity)}|{authority}|{'' if nth == NULL else nth.strip(' ')}"
+            return f"{which}|{told}|{authority}|{'' if nth == NULL else nth.strip(' ')}"
     return None
+
+
+@computed(Gives.KEY)
+def appointment_parent(scope: Scope, filler: str, placer: str, nth: str) -> str | None:
+    """The appointment it is a part of: SCH-24, else SCH-23; `series:` where only SCH-3 tells it is one of several (SI-22)."""
+    for which, field in (("filler", filler), ("placer", placer)):
+        if (key := _entity(scope, which, field)) is not None:
+            return key
+    return SERIES if _told(scope, nth) else None
+
+
+@computed(Gives.KEYS)
+def appointment_names(scope: Scope, filler: str, placer: str, nth: str) -> tuple[str, ...]:
+    """What parts of an appointment may call it: filler and placer id, and the series where SCH-3 tells no occurrence (SI-22)."""
+    every = (_entity(scope, which, field) for which, field in (("filler", filler), ("placer", placer)))
+    keys = tuple(key for key in every if key is not None)
+    return keys if _told(scope, nth) else (*keys, *(f"{SERIES}{key}" for key in keys))
+
+
+def _entity(scope: Scope, which: str, field: str) -> str | None:
+    entity, *namespace = scope.repetitions(field)[0].split(scope.component, 3)
+    told = scope.text(entity)
+    return f"{which}|{told}|{_authority(scope, namespace)}|" if told else None
+
+
+def _told(scope: Scope, nth: str) -> bool:
+    told = scope.first(nth)
+    return told != NULL and bool(told.strip(" "))
 
 
 def _authority(scope: Scope, namespace: list[str]) -> str:
@@ -54,7 +84,7 @@ def appointment_start(
     orders them, because senders mix (X-04). A disagreement warns and the own start wins; a time that
     daylight saving skips makes the start uncertain (T-06).
     """
-    told = (newer or older) if scope.message.header.version >= "2.7" else (older or newer)
+    told = _by_version(scope, older, newer)
     if not told:
         return _by_resource(scope, names[2:], resources)
     if told == NULL:
@@ -66,6 +96,18 @@ def appointment_start(
             if raw and raw != told:  # usually all are the same text
                 _compare(scope, when, names, starts)
                 break
+    return when
+
+
+@computed(FactType.DATETIME)
+def appointment_end(scope: Scope, older: str, newer: str) -> When | Cleared | None:
+    """When it ends, told where its start is: SCH-11.5 up to v2.6, TQ1-8 from v2.7 on; else by the other (SI-23)."""
+    told = _by_version(scope, older, newer)
+    if scope.first(told) == NULL:
+        return CLEARED
+    when = scope.when(told)
+    if when is None:
+        scope.warn(102, "SCH", 11, "the end is not a date and time")
     return when
 
 
@@ -86,6 +128,11 @@ def _minutes(scope: Scope, length: str, unit: str) -> int | None:
         scope.warn(102, "SCH", 9, "the duration is not a number of a known unit")
         return None
     return round(float(told) * factor)
+
+
+def _by_version(scope: Scope, older: str, newer: str) -> str:
+    """The text of the field that the message's version keeps it in, else of the other: senders mix (X-04)."""
+    return (newer or older) if scope.message.header.version >= "2.7" else (older or newer)
 
 
 def _by_resource(scope: Scope, names: tuple[str, ...], starts: tuple[str, ...]) -> When | Cleared | None:

@@ -14,6 +14,7 @@ from gateway.mapping.sources import compile_source
 from gateway.mapping.subjects import SUBJECTS
 from gateway.model.event import EventKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactType
+from gateway.yamlfile import like
 
 _TYPE = re.compile(r"[A-Z][A-Z0-9]{2}\^[A-Z][A-Z0-9]{2}")
 
@@ -36,6 +37,8 @@ _SINGLES: Mapping[str, FactType | Gives] = {
     "replaces": Gives.KEY,
     "decide": FactType.CODE,
     "changed": FactType.DATETIME,
+    "parent": Gives.KEY,
+    "named": Gives.KEYS,
 }
 
 
@@ -49,7 +52,7 @@ def check(drafts: Drafts, tables: Tables) -> Iterator[str]:
             yield f"{next(iter(drafts.values())).place}: no mapping tells a person's `{slot}`"
     for draft in drafts.values():
         if draft.about is None:
-            yield f"{draft.place}: mapping `{draft.name}` does not say what it is `about`, and nothing below it does"
+            yield f"{draft.place}: mapping `{draft.name}` does not say what it is `about`, and nothing below it does{like(draft.name, drafts.keys() - {draft.name})}"
         else:
             yield from _messages(draft, draft.about)
             yield from _facts(draft, draft.about, finished)
@@ -65,7 +68,7 @@ def _tables(tables: Tables) -> Iterator[str]:
                 yield f"{place}: `{word}` has a meaning of its own and cannot be a word of a table"
         for word, place in table.codes.values():
             if word != NOTHING and word not in table.words:
-                yield f"{place}: `{word}` is not among the `words` of table `{table.name}`"
+                yield f"{place}: `{word}` is not among the `words` of table `{table.name}`{like(word, table.words)}"
 
 
 def _twice(drafts: Drafts) -> Iterator[str]:
@@ -121,7 +124,7 @@ def _facts(draft: Draft, about: str, tables: Mapping[str, CodeTable]) -> Iterato
     for name, (source, place) in draft.entries["facts"].items():
         fact = VOCABULARY.get(name)
         if fact is None:
-            yield f"{place}: there is no fact `{name[:60]}`"
+            yield f"{place}: there is no fact `{name[:60]}`{like(name, VOCABULARY)}"
         elif not name.startswith(f"{SUBJECTS[about].prefix}."):
             yield f"{place}: `{name}` is not a fact about a {about}"
         elif name.endswith(".status") and about != "Appointment":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
+from gateway.er7.bounds import CACHED
 from gateway.er7.reader import NULL
 from gateway.er7.separators import Separators
 from gateway.model.facts import UNMAPPED, Sensitivity
@@ -40,7 +41,10 @@ class CodeTable:
 
         The alternate code (.4 to .6) speaks when the first is unknown: both name the same thing (C2A CWE).
         """
-        return self._word(raw, separators.component, separators.subcomponent)
+        return self._read(raw)(raw, separators.component, separators.subcomponent)
+
+    def _read(self, raw: str) -> Callable[[str, str, str], str | None]:
+        return self._word if len(raw) <= CACHED else self._look_up
 
     def sensitivity(self, word: str) -> Sensitivity:
         """What the word betrays; whatever the table does not hold is of the highest."""
@@ -53,13 +57,13 @@ class CodeTable:
         `candidates`: per path the raw values of every segment and repetition. None: nothing told. CLEARED:
         `""`. UNMAPPED when any value of the deciding path is unknown, or none of the paths says anything.
         """
-        told = False
+        told, component, subcomponent = False, separators.component, separators.subcomponent
         for values in candidates:
             words = []
             for raw in values:
                 if raw == NULL:
                     return CLEARED
-                word = self._word(raw, separators.component, separators.subcomponent)
+                word = self._read(raw)(raw, component, subcomponent)
                 told = told or word is not None
                 if word is not None and word != NOTHING:
                     words.append(word)

@@ -19,6 +19,7 @@ class Gives(StrEnum):
 
     FLAG = "flag"  # True holds, False lifts, None says nothing
     KEY = "key"  # an occurrence's identity
+    KEYS = "keys"  # several
     IDENTIFIERS = "identifiers"
     NAME = "name"
     BIRTH_DATE = "birth_date"

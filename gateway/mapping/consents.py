@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.er7.bounds import MOST_GROUPS, too_many
 from gateway.er7.reader import NULL
 from gateway.mapping.codes import NOTHING, CodeTable
 from gateway.mapping.scope import Scope, warning
@@ -24,11 +25,15 @@ def statements(scope: Scope, table: CodeTable | None) -> tuple[tuple[ConsentStat
 
     A type whose word is `nothing` is not about messages. An unknown type cannot permit; unless it is active, a
     person looks. A limited consent, free-text limitations (CON-9), an unknown status or a consenter who is
-    not competent (CON-16 = N) wait for a person too, and permit nothing.
+    not competent (CON-16 = N) wait for a person too, and permit nothing. Raises Unreadable (AE 198) when there
+    are too many.
     """
     found: list[ConsentStatement] = []
     unclear = False
-    for told in scope.message.all("CON"):
+    every = scope.message.all("CON")
+    if len(every) > MOST_GROUPS:
+        raise too_many("CON")
+    for told in every:
         fields = told + [""] * (_LAST - len(told))
         word = (table and table.word(fields[_TYPE], scope.message.separators)) or UNMAPPED
         if word == NOTHING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+from gateway.er7.bounds import CACHED
 from gateway.er7.dtm import parse_date
 from gateway.er7.reader import NULL
 from gateway.mapping.codes import CodeTable
@@ -24,7 +25,8 @@ def birth_date(scope: Scope, raw: str) -> Part:
     """Birth date as ISO text of its own precision; invalid is absent with a warning (PID-7, T-01, T-08)."""
     if raw == NULL:
         return CLEARED
-    told = iso_date(scope.first(raw).strip(" "))
+    text = scope.first(raw).strip(" ")
+    told = iso_date(text) if len(text) <= CACHED else None
     if told is None:
         scope.warn(102, "PID", 7, "the birth date is not a date")
     return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gateway.er7.reader import NULL
 from gateway.mapping.computed import Gives, computed
 from gateway.mapping.identifiers import authority_of
 from gateway.mapping.scope import Scope
@@ -28,10 +27,11 @@ def visit_key(scope: Scope, *fields: str, names: tuple[str, ...]) -> str | None:
     """The visit number (PV1-19) within its assigning authority, else the account (PID-18); None without (AD-01)."""
     for name, field in zip(names, fields, strict=True):
         parts = scope.parts(scope.repetitions(field)[0])
-        if parts[0] and parts[0] != NULL and not scope.is_truncated(parts[0]):
+        told = "" if scope.is_truncated(parts[0]) else scope.text(parts[0])
+        if told:
             authority = authority_of(scope, parts[3]) if len(parts) > 3 and parts[3] else ""
             which = "account" if name in _ACCOUNTS else "visit"
-            return "|".join((which, scope.text(parts[0]), authority or scope.feed.default_authority))
+            return "|".join((which, told, authority or scope.feed.default_authority))
     return None
 
 

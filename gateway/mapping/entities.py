@@ -10,12 +10,12 @@ from gateway.mapping.scope import Scope
 def entity(scope: Scope, which: str, field: str) -> str | None:
     """The key "which|id|namespace" of a raw EI (or a plain number); None when not told, deleted or cut off (P-14)."""
     parts = scope.parts(scope.repetitions(field)[0])
-    value = parts[0]
-    if not value.strip(" ") or value == NULL or scope.is_truncated(value):
+    value = "" if scope.is_truncated(parts[0]) else scope.text(parts[0])
+    if not value:
         return None
     named = (authority_of(scope, part) for part in parts[1:3] if part)  # EI.2 namespace, else EI.3 universal id
     authority = next((name for name in named if name), scope.feed.default_authority)
-    return f"{which}|{scope.text(value)}|{authority}"
+    return f"{which}|{value}|{authority}"
 
 
 def code(scope: Scope, raw: str) -> str:

@@ -8,7 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
 
-from gateway.er7.paths import parse_path
+from gateway.er7.paths import Path, parse_path
 from gateway.er7.reader import Message
 from gateway.mapping.actions import without_deleted
 from gateway.mapping.appointments import TERMINAL
@@ -28,6 +28,7 @@ from gateway.mapping.subjects import SUBJECTS
 from gateway.model.consent import ConsentStatement
 from gateway.model.errors import Unreadable
 from gateway.model.event import (
+    SERIES,
     AckCode,
     EventKind,
     Fault,
@@ -49,6 +50,7 @@ _UNCERTAIN = Reason.TIME_UNCERTAIN
 _PLACEHOLDER = parse_path("PV1-2")
 
 _NONE: frozenset[str] = frozenset()
+_GONE = frozenset({"cancelled", "entered-in-error"})  # what takes the parts of an appointment with it (SI-22)
 _NAMES_ANOTHER = frozenset(  # kinds whose MRG-1 is read
     {
         EventKind.PATIENT_MERGED,
@@ -57,7 +59,7 @@ _NAMES_ANOTHER = frozenset(  # kinds whose MRG-1 is read
         EventKind.ENCOUNTER_MOVED,
     }
 )
-_PERSONAL = frozenset({"PID", "PD1"})
+_OF_A_VISIT = frozenset({"PV1", "PV2"})  # any other segment, a site's own too, tells the person by itself
 _READING = 1
 """Raised whenever this version reads the same text about a person differently than the one before."""
 
@@ -112,9 +114,13 @@ class Plan:
             if facts is None or name in facts or name in self._structural
         }
         sources = _sources(family, pack, used, self.kind, replacing=self._replacing)
-        self._fields = Fields([_PLACEHOLDER, *(path for source in sources for path in paths_of(source))])
+        self._fields = self._picking([_PLACEHOLDER, *(path for source in sources for path in paths_of(source))])
         self._class = self._fields.place(_PLACEHOLDER)
         self._compile(family, pack, used)
+
+    def _picking(self, paths: Iterable[Path]) -> Fields:
+        """What picks the fields these paths name; a tracing plan (`trace.py`) picks so that it sees who asks."""
+        return Fields(paths)
 
     def _compile(self, family: Family, pack: Pack, used: Mapping[str, Source]) -> None:
         person = {slot: (source, SLOTS[slot]) for slot, source in pack.person.items()}
@@ -125,9 +131,9 @@ class Plan:
         self._person = Sources(person, pack.tables, self._fields)
         self._flags = self._flagging(pack.flags, pack)
         paths = [path for source, _ in person.values() for path in paths_of(source)]
-        self._own = _getter(self._fields.place(path) for path in paths if path.segment in _PERSONAL)
+        self._own = _getter(self._fields.place(path) for path in paths if path.segment not in _OF_A_VISIT)
         # What a visit tells of the person (PV1-36, AD-03) holds for this message and depends on its event.
-        self._elsewhere = _getter(self._fields.place(path) for path in paths if path.segment not in _PERSONAL)
+        self._elsewhere = _getter(self._fields.place(path) for path in paths if path.segment in _OF_A_VISIT)
         self._flagged = _getter(self._fields.place(path) for source in pack.flags.values() for path in paths_of(source))
         self._reading = f"{_READING} {pack.digest}"
         self._visit_flags = self._flagging(family.visit_flags, pack)
@@ -135,6 +141,12 @@ class Plan:
         self._facts = Sources(facts, pack.tables, self._fields)
         if family.key is not None:
             self._key = compile_source(family.key, Gives.KEY, pack.tables, self._fields)
+        self._parent = (
+            None if family.parent is None else compile_source(family.parent, Gives.KEY, pack.tables, self._fields)
+        )
+        self._named = (
+            None if family.named is None else compile_source(family.named, Gives.KEYS, pack.tables, self._fields)
+        )
         if family.replaces is not None and self._replacing:
             self._replaced = compile_source(family.replaces, Gives.KEY, pack.tables, self._fields)
         self._changed = (
@@ -167,7 +179,7 @@ class Plan:
         identifiers = self._identifiers(scope)
         if not identifiers:
             raise missing("PID", scope.place, 3, "no identifier that may match a person")
-        consents, unclear = statements(scope, self._consents) if "CON" in scope.message else ((), False)
+        consents, unclear = self._statements(scope) if "CON" in scope.message else ((), False)
         who = Who(identifiers, self._who(scope, unclear=unclear), consents)
         if self._about is None and self._names_another:
             return self._merger(who, scope, moments)
@@ -175,6 +187,9 @@ class Plan:
         if key is None:
             return _event(self._kind_without_visit(), scope, moments, who)
         return self._about_visit(key, who, scope, moments)
+
+    def _statements(self, scope: Scope) -> tuple[tuple[ConsentStatement, ...], bool]:
+        return statements(scope, self._consents)
 
     def _who(self, scope: Scope, *, unclear: bool) -> Person:
         """The person with the keys of what is told: raw fields, how they are spelt and meant, the mapping itself."""
@@ -256,6 +271,8 @@ class Plan:
             end=end if isinstance(end, When) else None,
             facility=place if known_place else scope.feed.organization,
             replaces=self._replaced(scope) if self._replacing else None,
+            parent=None if self._parent is None else self._above(key, who, scope),
+            named=() if self._named is None or status not in _GONE else self._names(who, scope),
             version=changed.utc if isinstance(changed, When) else None,
         )
         visit_flags = self._visit_flags.told(scope)
@@ -281,6 +298,23 @@ class Plan:
             merged_from=self._merged_from(scope) or () if self._names_another else (),
             consents=who.consents,
         )
+
+    def _above(self, key: str, who: Who, scope: Scope) -> str | None:
+        """The appointment this one is a part of, or the series whose occurrence it is (SI-21, SI-22)."""
+        assert self._parent is not None
+        told: str | None = self._parent(scope)
+        if told is None:
+            return None
+        own = key.removesuffix(f"|{participant(who.identifiers)}").rpartition("|")[0] + "|"  # without SCH-3
+        return self._with_participant(f"{SERIES}{own}" if told in (SERIES, own) else told, who)
+
+    def _names(self, who: Who, scope: Scope) -> tuple[str, ...]:
+        """Under which keys the parts of this one may name it."""
+        assert self._named is not None
+        return tuple(self._with_participant(one, who) for one in self._named(scope) or ())
+
+    def _with_participant(self, key: str, who: Who) -> str:
+        return f"{key}|{participant(who.identifiers)}" if self._always else key
 
     def _resolved(self, scope: Scope, told: object, *, ended: bool) -> str | None:
         """The status: the trigger decides existence, SCH-25 decides state (SI-25); PV1-45 ends a visit (AD-35)."""
@@ -361,6 +395,7 @@ def _sources(
             yield source
     for sources in (pack.flags, used, family.visit_flags):
         yield from sources.values()
-    for single in (family.key, family.changed, family.replaces if replacing else None):
+    ours = (family.key, family.changed, family.parent, family.named)
+    for single in (*ours, family.replaces if replacing else None):
         if single is not None:
             yield single

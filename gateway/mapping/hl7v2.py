@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.er7.bounds import CACHED, MOST_GROUPS, too_many
+from gateway.er7.continuation import fragment_of
 from gateway.er7.dtm import parse_dtm
 from gateway.er7.header import Header, read_header
 from gateway.er7.reader import NULL, Message, parse
@@ -11,16 +13,19 @@ from gateway.mapping.envelope import ACKNOWLEDGEMENT, check_control_id, check_he
 from gateway.mapping.events import Heard, Moments, Plan
 from gateway.mapping.feed import Feed
 from gateway.mapping.orders import DecidedPlan
-from gateway.mapping.pack import Pack
+from gateway.mapping.pack import Family, Pack
+from gateway.mapping.schema import Trigger
 from gateway.mapping.scope import message_zone, warning
 from gateway.model.errors import Unreadable
-from gateway.model.event import AckCode, Fault, PatientEvent, Place, RawMessage, Reading
+from gateway.model.event import AckCode, Fault, Fragment, PatientEvent, Place, RawMessage, Reading
 from gateway.model.when import Millis
 
 _ABSENT = ("",) * 13  # MSH-3 to MSH-12 are read by position
 # The PATIENT group is optional (C10 SIU_S12, C7 ORU_R01, C4 ORM_O01, OMP_O09, RDE_O11, RDS_O13; SI-20).
 _PATIENT_OPTIONAL = frozenset({"SIU", "ORU", "ORM", "OMP", "RDE", "RDS"})
 _NO_EVENTS: tuple[PatientEvent, ...] = ()
+_NUMBERED = Place("MSH", 1, 13)
+_DIGITS = 15  # of an NM (C2A)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -32,6 +37,8 @@ class _Told:
     control_key: str | None = None
     body_key: bytes = b""
     processing_id: str = ""
+    sequence: int | None = None
+    fragment: Fragment | None = None
 
 
 class Hl7v2Reader:
@@ -50,8 +57,10 @@ class Hl7v2Reader:
                 if trigger.ignored is not None:
                     self._ignored[type_] = trigger.ignored
                 else:
-                    planned = DecidedPlan if trigger.when else Plan
-                    self._plans[type_] = planned(family, trigger, pack, facts)
+                    self._plans[type_] = self._plan(family, trigger, pack, facts)
+
+    def _plan(self, family: Family, trigger: Trigger, pack: Pack, facts: frozenset[str] | None) -> Plan | DecidedPlan:
+        return (DecidedPlan if trigger.when else Plan)(family, trigger, pack, facts)
 
     def __call__(self, message: RawMessage) -> Reading:
         """Read one message (C2 §2.9.2): understood, ignored for a reason, or refused with AR or AE and the fault."""
@@ -65,6 +74,10 @@ class Hl7v2Reader:
         header = read_header(message.body)
         fields = (*header.fields, *_ABSENT)
         encoding = fields[2]
+        if len(fields[9]) + len(fields[11]) + len(fields[12]) > CACHED:
+            raise Unreadable(
+                Fault(code=104, rule="a code in the header is too long", place=Place("MSH", 1, 9)), AckCode.AE
+            )
         told.type = type_ = type_of(fields[9], encoding)
         told.control_id = control_id = header.control_id
         told.processing_id = first_of(fields[11], encoding)
@@ -74,6 +87,10 @@ class Hl7v2Reader:
         plan = self._plans.get(type_)
         if plan is None and is_acknowledgement(type_, message.body, header):
             return _reading(told, ignored=ACKNOWLEDGEMENT)
+        if message.sequenced:
+            told.sequence = sequence_of(header)
+            if told.sequence <= 0:
+                return _reading(told, ignored="the sender (re)starts its numbers")  # D-10: nothing else is looked at
         if plan is None and type_ not in self._ignored:
             check_type(type_)
         warnings = check_header(fields[11], fields[12], encoding)
@@ -81,6 +98,16 @@ class Hl7v2Reader:
         if plan is None:
             return self._unused(told, warnings)
         return self._understood(plan, message, header, told, warnings)
+
+    def _parsed(self, raw: RawMessage, header: Header) -> Message:
+        feed = self._feed
+        return parse(
+            raw.body,
+            default_charset=feed.charset,
+            fallbacks=feed.charset_fallbacks,
+            header=header,
+            charset=raw.charset,
+        )
 
     def _unused(self, told: _Told, warnings: tuple[Fault, ...]) -> Reading:
         """A standard message nothing here uses: ignored so that the sender's queue goes on, unless strict (A-06)."""
@@ -96,10 +123,13 @@ class Hl7v2Reader:
         self, plan: Plan | DecidedPlan, raw: RawMessage, header: Header, told: _Told, warnings: tuple[Fault, ...]
     ) -> Reading:
         feed = self._feed
-        message = parse(raw.body, default_charset=feed.charset, fallbacks=feed.charset_fallbacks, header=header)
+        message = self._parsed(raw, header)
         if "MSA" in message:
             return _reading(told, ignored=ACKNOWLEDGEMENT)
-        _check_whole(message)
+        if "DSC" in message or header.raw(14):
+            told.fragment = fragment_of(message)
+            if told.fragment is not None and (told.fragment.continued or "PID" not in message):
+                return _reading(told, faults=warnings)  # half a message is never read as a whole (B-07)
         patients = message.patients()
         if not patients:
             return _without_patient(told, warnings)
@@ -111,6 +141,8 @@ class Hl7v2Reader:
         found, several = Heard(faults=faults), len(patients) > 1
         for place, group in enumerate(patients, 1):
             plan.read(group, feed, moments, found, zone=zone, place=place, several=several)
+            if len(found.events) + len(found.reasons) > MOST_GROUPS:
+                raise too_many("PID")
         ignored = None if found.events else found.reasons[0]
         return _reading(told, events=tuple(found.events), ignored=ignored, faults=(*warnings, *found.faults))
 
@@ -137,15 +169,17 @@ def is_acknowledgement(type_: str, body: bytes, header: Header) -> bool:
     return b"\r" + mark in body or b"\n" + mark in body
 
 
-def _check_whole(message: Message) -> None:
-    """Half a message is never processed as a whole (B-07): one that goes on (DSC-1), or that goes on another (MSH-14).
+def sequence_of(header: Header) -> int:
+    """MSH-13 on a link with the sequence number protocol: positive, 0 or -1 (C2 §2.10.1).
 
-    MSH-14 alone proves nothing: senders fill it in messages that are whole.
+    Raises Unreadable (AE) at MSH-13: 101 when it is missing, 102 when it is no such number.
     """
-    fragment = "DSC" in message and any(len(fields) > 1 and fields[1] for fields in message.all("DSC"))
-    if fragment or ("PID" not in message and message.header.get(14)):
-        fault = Fault(code=199, rule="fragments of a continued message are not joined", place=Place("DSC", 1, 1))
-        raise Unreadable(fault, AckCode.AE)
+    told = header.get(13).strip(" ")
+    if not told:
+        raise Unreadable(Fault(code=101, rule="the sequence number is missing", place=_NUMBERED), AckCode.AE)
+    if told != "-1" and not (told.isascii() and told.isdecimal() and len(told) <= _DIGITS):
+        raise Unreadable(Fault(code=102, rule="the sequence number is none", place=_NUMBERED), AckCode.AE)
+    return int(told)
 
 
 def _without_patient(told: _Told, warnings: tuple[Fault, ...]) -> Reading:
@@ -196,4 +230,6 @@ def _reading(
         ignored=ignored,
         noticed=faults,
         ack=ack,
+        sequence=told.sequence,
+        fragment=told.fragment,
     )

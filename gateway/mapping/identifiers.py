@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateway.er7.bounds import MOST_REPETITIONS, too_many
 from gateway.er7.reader import NULL
 from gateway.mapping.computed import Gives, computed
 from gateway.mapping.scope import Scope
@@ -18,11 +19,14 @@ def patient_identifiers(
     """Identifiers that may match a person: authority (CX.4), type (CX.5), value (CX.1) as written (PI-01, PI-02).
 
     Left out: types in `never`, expired or not yet valid ones (CX.7, CX.8), truncated ones (P-14), and what
-    old PID-2/PID-4 say without naming an authority (PI-03).
+    old PID-2/PID-4 say without naming an authority (PI-03). Raises Unreadable (AE 198) for a field that repeats
+    too often.
     """
     found: list[Identifier] = []
     for name, field in zip(names, fields, strict=True):
         if field:
+            if scope.repetition and field.count(scope.repetition) >= MOST_REPETITIONS:
+                raise too_many(name[:3], int(name[4:]))
             historic = name in _HISTORIC
             for repetition in scope.repetitions(field):
                 one = _identifier(scope, repetition.split(scope.component), never, historic=historic)
@@ -48,8 +52,10 @@ def adopted(losers: tuple[Identifier, ...], survivors: tuple[Identifier, ...]) -
 
 
 def _typed(loser: Identifier, survivors: tuple[Identifier, ...]) -> Identifier:
+    if loser.type:
+        return loser
     types = {one.type for one in survivors if one.system == loser.system and one.value != loser.value}
-    return Identifier(loser.system, types.pop(), loser.value) if not loser.type and len(types) == 1 else loser
+    return Identifier(loser.system, types.pop(), loser.value) if len(types) == 1 else loser
 
 
 def _identifier(scope: Scope, parts: list[str], never: frozenset[str], *, historic: bool) -> Identifier | None:

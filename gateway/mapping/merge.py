@@ -10,7 +10,7 @@ from gateway.mapping.schema import CodesFile, MappingFile, Source, WordEntry
 from gateway.model.facts import Sensitivity
 from gateway.yamlfile import Node
 
-SINGLES = ("replaces", "decide", "changed")
+SINGLES = ("replaces", "decide", "changed", "parent", "named")
 SECTIONS = ("messages", "person", "flags", "visit_flags", "facts")
 
 

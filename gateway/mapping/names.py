@@ -10,6 +10,7 @@ from gateway.model.party import CLEARED, Cleared
 
 # Table 0200, best first: nickname, customary ("D"), legal, untyped, unspecified; then other true names.
 _TO_GREET = ("N", "D", "L", "", "U", "R", "K", "C", "M", "I", "B", "T")
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _TO_IDENTIFY = ("L", "D", "", "U", "R", "K", "C", "M", "I", "B", "T")
 # A alias, S pseudonym, P partner, F father, G genealogic, MSK masked, NAV, NB newborn, NOUSE, BAD, ...: in neither list.
 
@@ -45,18 +46,31 @@ def _chosen(scope: Scope, names: str, order: tuple[str, ...], place: int) -> str
             return None
         raw = parts[place] if place < len(parts) else ""
         return raw if raw.isalnum() else _part(scope, parts, place)
-    best: tuple[int, str | Cleared] | None = None
+    best: tuple[tuple[bool, int], str | Cleared] | None = None
     for repetition in scope.repetitions(names):
         parts = repetition.split(scope.component)
         kind = parts[6].strip(" ") if len(parts) > 6 else ""
         value = _part(scope, parts, place) if kind in order else None
-        if value is not None and (best is None or order.index(kind) < best[0]):
-            best = order.index(kind), value
+        if value is None:
+            continue
+        rank = _expired(scope, parts), order.index(kind)
+        if best is None or rank < best[0]:
+            best = rank, value
     return None if best is None else best[1]
+
+
+def _expired(scope: Scope, parts: list[str]) -> bool:
+    """Whether it is somebody's name no longer (XPN.13): a maiden name does not greet a married woman."""
+    until = scope.when(parts[12]) if len(parts) > 12 and parts[12] else None
+    return until is not None and until.utc <= scope.moment
 
 
 def _part(scope: Scope, parts: list[str], place: int) -> str | Cleared | None:
     raw = parts[place] if place < len(parts) else ""
     if raw == NULL:
         return CLEARED
-    return (scope.text(raw) or None) if raw else None
+    text = scope.text(raw) if raw else ""
+    if _REPLACED in text:  # somebody before us lost a character: nobody is greeted with what is left (C-03)
+        scope.warn(102, "PID", 5, "a name holds a replacement character: it is not used")
+        return None
+    return text or None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from gateway.er7.bounds import check_groups
+from gateway.er7.paths import Path
 from gateway.er7.reader import Message
 from gateway.mapping.events import Heard, Moments, Plan
 from gateway.mapping.feed import Feed
@@ -23,7 +25,8 @@ def order_groups(message: Message, anchors: Sequence[str]) -> list[Message]:
     """The order groups of one PATIENT group, each with the segments before the first; only those with an anchor.
 
     A group begins at ORC, or at an anchor when the group at hand has one of its kind already (OR-07: never
-    mixed, because a final report beside a preliminary one must not lend it its status).
+    mixed, because a final report beside a preliminary one must not lend it its status). Raises Unreadable
+    (AE 198) when there are too many.
     """
     if not anchors:
         return [message]
@@ -36,6 +39,7 @@ def order_groups(message: Message, anchors: Sequence[str]) -> list[Message]:
             groups.append([])
         (groups[-1] if groups else shared).append(line)
     told = [group for group in groups if any(line[:3] in anchors for line in group)]
+    check_groups(anchors[0], len(told), len(shared))
     return [Message(message.header, [*shared, *group], message.codec) for group in told]
 
 
@@ -45,14 +49,20 @@ class DecidedPlan:
     def __init__(self, family: Family, trigger: Trigger, pack: Pack, facts: frozenset[str] | None) -> None:
         assert family.decide is not None
         self._anchors = family.each
-        self._fields = Fields(paths_of(family.decide))
+        self._fields = self._picking(paths_of(family.decide))
         first = paths_of(family.decide)[0]
         self._decider = (first.segment, first.field)
         self._decide = compile_source(family.decide, FactType.CODE, pack.tables, self._fields)
         self._plans: Mapping[str, Plan] = {
-            word: Plan(family, one, pack, facts) for word, one in trigger.when.items() if one.event is not None
+            word: self._plan(family, one, pack, facts) for word, one in trigger.when.items() if one.event is not None
         }
         self._ignored = {word: one.ignored for word, one in trigger.when.items() if one.ignored is not None}
+
+    def _picking(self, paths: Iterable[Path]) -> Fields:
+        return Fields(paths)
+
+    def _plan(self, family: Family, trigger: Trigger, pack: Pack, facts: frozenset[str] | None) -> Plan:
+        return Plan(family, trigger, pack, facts)
 
     def read(
         self, message: Message, feed: Feed, moments: Moments, told: Heard, *, zone: str, place: int, several: bool

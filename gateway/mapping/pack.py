@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from gateway.mapping import (  # noqa: F401 – importing them fills the register of computations
     address,
@@ -27,7 +28,7 @@ from gateway.mapping.merge import Draft, Drafts, Tables, merged_mapping, merged_
 from gateway.mapping.schema import CodesFile, MappingFile, Source, Trigger
 from gateway.model.errors import ConfigError
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
-from gateway.yamlfile import load, validate_node
+from gateway.yamlfile import Node, load, validate_node
 
 TEST_SUFFIX = ".test.yaml"
 
@@ -46,18 +47,42 @@ class Family:
     replaces: Source | None = None
     decide: Source | None = None
     changed: Source | None = None
+    parent: Source | None = None
+    named: Source | None = None
     each: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pack:
-    """All mappings and code tables in force. `digest`: SHA-256 over the files, hexadecimal, for the audit."""
+    """All mappings and code tables in force. `digest`: SHA-256 over the files, hexadecimal, for the audit.
+
+    `dialects`: by source, the pack with the files that are for that source alone (X-08); `named` says where the
+    first of them names it.
+    """
 
     families: Mapping[str, Family]
     person: Mapping[str, Source]
     flags: Mapping[str, Source]
     tables: Mapping[str, CodeTable]
     digest: str
+    dialects: Mapping[str, Pack] = field(default_factory=dict)
+    named: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, source: str) -> Pack:
+        """What the messages of one source are read with."""
+        return self.dialects.get(source, self)
+
+    def check_sources(self, known: Collection[str]) -> tuple[str, ...]:
+        """Every file for a source that is not configured, as "file:line:column: sentence": nobody would read it."""
+        return tuple(
+            f"{place}: there is no source `{source[:40]}`; known: {', '.join(sorted(known)) or 'none'}"
+            for source, place in self.named.items()
+            if source not in known
+        )
+
+    @property
+    def _every(self) -> tuple[Pack, ...]:
+        return (self, *self.dialects.values())
 
     def trigger(self, type_: str) -> tuple[Family, Trigger] | None:
         """The family and meaning of a message type such as "ADT^A01"; None when nothing maps it."""
@@ -68,26 +93,55 @@ class Pack:
 
     def types(self) -> frozenset[str]:
         """Every message type that some mapping names."""
-        return frozenset(type_ for family in self.families.values() for type_ in family.messages)
+        return frozenset(type_ for pack in self._every for one in pack.families.values() for type_ in one.messages)
 
     def kinds(self) -> frozenset[str]:
         """Every kind of event that some message may become."""
-        triggers = [one for family in self.families.values() for one in family.messages.values()]
+        triggers = [
+            one for pack in self._every for family in pack.families.values() for one in family.messages.values()
+        ]
         triggers += [one for trigger in triggers for one in trigger.when.values()]
         return frozenset(one.event.value for one in triggers if one.event is not None)
+
+    def words(self) -> dict[str, frozenset[str]]:
+        """The words that each coded fact may be."""
+        found: dict[str, frozenset[str]] = {}
+        for fact in {fact for pack in self._every for family in pack.families.values() for fact in family.facts}:
+            tables = [table for family in self._families() for table in self._tables(family, fact)]
+            if tables:
+                found[fact] = frozenset(word for table in tables for word in table.words)
+        return found
 
     def sensitivity(self, fact: str, value: FactValue | None = None) -> Sensitivity:
         """How much this value of a fact betrays: the fact's own, raised by its code table (PV-08).
 
-        "unmapped" is of the highest, and so is a code that the table no longer holds. KeyError: no such fact.
+        "unmapped" is of the highest, and so is a code that no table of the fact holds any longer. KeyError: no such
+        fact.
         """
         own = VOCABULARY[fact].sensitivity
         if value == UNMAPPED:
             return Sensitivity.PROTECTED
         if not isinstance(value, str):
             return own
-        told = (family.facts[fact].codes for family in self.families.values() if fact in family.facts)
-        return max((own, *(self.tables[table].sensitivity(value) for table in told if table is not None)))
+        levels = [own]
+        for family in self._families():
+            tables = self._tables(family, fact)
+            held = [table.sensitivity(value) for table in tables if value in table.words]
+            if tables:
+                levels.append(max(held, default=Sensitivity.PROTECTED))
+        return max(levels)
+
+    def _families(self) -> frozenset[str]:
+        return frozenset(name for pack in self._every for name in pack.families)
+
+    def _tables(self, family: str, fact: str) -> list[CodeTable]:
+        """The code tables of a fact of a mapping: one, or another in a dialect."""
+        found = []
+        for pack in self._every:
+            source = pack.families[family].facts.get(fact) if family in pack.families else None
+            if source is not None and source.codes is not None:
+                found.append(pack.tables[source.codes])
+        return found
 
 
 def load_pack(folders: Sequence[Path]) -> Pack:
@@ -95,17 +149,64 @@ def load_pack(folders: Sequence[Path]) -> Pack:
 
     Raises ConfigError with every problem of every file as "file:line:column: sentence".
     """
-    drafts, tables, digest = _read(folders)
-    problems = list(check(drafts, tables))
+    read = _read(folders)
+    named = _named(read)
+    merged = {source: _merged(read, source) for source in (None, *named)}
+    problems = [problem for one in merged.values() for problem in check(one.drafts, one.tables)]
     if problems:
-        raise ConfigError(*problems)
-    person, flags = drafts.collected("person"), drafts.collected("flags")
+        raise ConfigError(*dict.fromkeys(problems))
+    dialects = {source: _pack(one) for source, one in merged.items() if source is not None}
+    return replace(_pack(merged[None]), dialects=dialects, named=named)
+
+
+class _File(NamedTuple):
+    """One file as it was read. `raw`: its name and bytes, for the digest."""
+
+    file: MappingFile | CodesFile
+    node: Node
+    raw: bytes
+
+
+class _Merged(NamedTuple):
+    """Files laid over one another."""
+
+    drafts: Drafts
+    tables: Tables
+    digest: str
+
+
+def _named(read: Sequence[_File]) -> dict[str, str]:
+    """The sources that files name, each with its first place."""
+    found: dict[str, str] = {}
+    for one in read:
+        for number, source in enumerate(one.file.sources):
+            at = one.node.get("sources", number)
+            found.setdefault(source, one.node.place if at is None else at.place)
+    return found
+
+
+def _merged(read: Sequence[_File], source: str | None) -> _Merged:
+    """The files for one source, or those for every source."""
+    merged, digest = _Merged(Drafts(), Tables(), ""), hashlib.sha256()
+    for one in read:
+        if one.file.sources and source not in one.file.sources:
+            continue
+        digest.update(one.raw)
+        if isinstance(one.file, CodesFile):
+            merged_table(merged.tables, one.file, one.node)
+        else:
+            merged_mapping(merged.drafts, one.file, one.node)
+    return merged._replace(digest=digest.hexdigest())
+
+
+def _pack(merged: _Merged) -> Pack:
+    drafts = merged.drafts
     return Pack(
         families={name: _family(draft) for name, draft in drafts.items() if draft.about is not None},
-        person=person,
-        flags=flags,
-        tables={name: table.table() for name, table in tables.items()},
-        digest=digest,
+        person=drafts.collected("person"),
+        flags=drafts.collected("flags"),
+        tables={name: table.table() for name, table in merged.tables.items()},
+        digest=merged.digest,
     )
 
 
@@ -114,28 +215,30 @@ def files(folder: Path, kind: str) -> list[Path]:
     return sorted(path for path in (folder / kind).glob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
 
 
-def _read(folders: Sequence[Path]) -> tuple[Drafts, Tables, str]:
-    drafts, tables, problems, digest = Drafts(), Tables(), list[str](), hashlib.sha256()
+def _read(folders: Sequence[Path]) -> list[_File]:
+    found: list[_File] = []
+    problems: list[str] = []
     for folder in folders:
         if not folder.is_dir():
             problems.append(f"{folder}:1:1: there is no such folder of mappings")
-        for path in _every(folder):
+        for path in _paths(folder):
             try:
                 node = load(path)
+                file: MappingFile | CodesFile
                 if path.parent.name == "codes":
-                    merged_table(tables, validate_node(CodesFile, node), node)
+                    file = validate_node(CodesFile, node)
                 else:
-                    merged_mapping(drafts, validate_node(MappingFile, node), node)
+                    file = validate_node(MappingFile, node)
             except ConfigError as error:
                 problems += error.problems
             else:
-                digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+                found.append(_File(file, node, path.name.encode() + b"\0" + path.read_bytes() + b"\0"))
     if problems:
         raise ConfigError(*problems)
-    return drafts, tables, digest.hexdigest()
+    return found
 
 
-def _every(folder: Path) -> Iterator[Path]:
+def _paths(folder: Path) -> Iterator[Path]:
     yield from files(folder, "codes")
     yield from files(folder, "hl7v2")
 
@@ -152,5 +255,7 @@ def _family(draft: Draft) -> Family:
         replaces=draft.single("replaces"),
         decide=draft.single("decide"),
         changed=draft.single("changed"),
+        parent=draft.single("parent"),
+        named=draft.single("named"),
         each=draft.each,
     )

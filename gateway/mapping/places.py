@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 
+from gateway.er7.bounds import CACHED
 from gateway.er7.reader import NULL
 from gateway.mapping.computed import computed
 from gateway.mapping.feed import Feed
@@ -16,8 +17,9 @@ from gateway.model.party import CLEARED, Cleared
 @computed(FactType.CODE)
 def location(scope: Scope, *places: str) -> str | Cleared:
     """Configured location id of the first place told (PL: AIL-3, PV1-3) through the feed's `locations`."""
-    place = next(place for place in places if place)
-    return CLEARED if place == NULL else _configured(scope.feed, place, scope.message.header.fields[2])
+    place = places[0] or next(place for place in places if place)
+    read = _configured if len(place) <= CACHED else _configured.__wrapped__
+    return CLEARED if place == NULL else read(scope.feed, place, scope.message.header.fields[2])
 
 
 @lru_cache(maxsize=8192)

@@ -62,15 +62,25 @@ class Trigger(_Strict):
 
 
 class MappingFile(_Strict):
-    """One file in `mappings/hl7v2/`. An overlay has the same `mapping:` name and only what it changes."""
+    """One file in `mappings/hl7v2/`. An overlay has the same `mapping:` name and only what it changes.
+
+    `sources`: the only sources of the configuration it is for (X-08); all, when not told. `versions` and `local`
+    are for `caregate lint` alone: the versions of the standard whose fields the file may name (all, when not
+    told), and fields the sender has that no version defines.
+    """
 
     mapping: str
+    sources: list[str] = Field(default_factory=list)
+    versions: list[str] = Field(default_factory=list)
+    local: list[str] = Field(default_factory=list)
     about: Literal["Patient"] | OccurrenceKind | None = None
     purpose: str | None = None
     participant: Literal["when-several", "always"] | None = None
     messages: dict[str, Trigger | None] = Field(default_factory=dict)
     key: Source | None = None
     replaces: Source | None = None
+    parent: Source | None = None
+    named: Source | None = None
     each: list[str] = Field(default_factory=list)
     decide: Source | None = None
     changed: Source | None = None
@@ -88,9 +98,13 @@ class WordEntry(_Strict):
 
 
 class CodesFile(_Strict):
-    """One file in `mappings/codes/`. An overlay has the same `table:` name and adds or changes codes and words."""
+    """One file in `mappings/codes/`. An overlay has the same `table:` name and adds or changes codes and words.
+
+    `sources`: as in a mapping.
+    """
 
     table: str
+    sources: list[str] = Field(default_factory=list)
     purpose: str | None = None
     words: dict[str, WordEntry | None] = Field(default_factory=dict)
     codes: dict[str, str | None] = Field(default_factory=dict)

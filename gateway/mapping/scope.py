@@ -94,7 +94,10 @@ class Scope:
         return raw[: raw.index(self.component)] if self.component in raw else raw
 
     def text(self, raw: str) -> str:
-        """One raw component as text: first subcomponent (P-17), without truncation mark (P-14), un-escaped (P-07)."""
+        """One raw component as text: first subcomponent (P-17), without truncation mark (P-14), un-escaped (P-07).
+
+        Empty also for what is not empty before: `&x`, or a delete indicator in place of a subcomponent.
+        """
         if raw.isalnum():  # no delimiter, no escape, no blank: what most names and numbers are
             return raw
         separators = self.message.separators
@@ -103,7 +106,8 @@ class Scope:
         if separators.truncation and raw.endswith(separators.truncation):
             self.faults.append(Fault(code=104, rule="a value arrived truncated", severity=Severity.WARNING))
             raw = raw[:-1]
-        return self.message.text(raw).strip(" ")
+        text = self.message.text(raw).strip(" ")
+        return "" if text == NULL else text  # of a subcomponent alone it is no deletion, and never text (N-01)
 
     def is_truncated(self, raw: str) -> bool:
         """Whether the sender says that the value is cut off (P-14): never to be compared."""

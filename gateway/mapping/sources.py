@@ -55,6 +55,11 @@ class Sources:
             else:
                 self._others.append((name, compile_source(source, gives, tables, fields)))
 
+    def wrap(self, around: Callable[[Any, Extract], Extract]) -> None:
+        """Put something around the closure of every name, such as a trace of what it reads (`trace.py`)."""
+        every = [*((name, _single(one, place)) for name, place, one in self._ones), *self._others]
+        self._ones, self._others = [], [(name, around(name, extract)) for name, extract in every]
+
     def told(self, scope: Scope) -> dict[Any, Any]:
         """The values by name, CLEARED for `""`; what is not told is not there (N-01)."""
         raws = scope.raws
@@ -174,18 +179,19 @@ def _coded(source: Source, table: CodeTable | None, fields: Fields) -> Extract:
     ]
     decide = table.decide
 
-    def candidates(scope: Scope) -> list[Sequence[str]]:
-        message, mark = scope.message, scope.repetition
+    def coded(scope: Scope) -> Any:
+        message, mark, raws = scope.message, scope.repetition, scope.raws
+        repeated = message.repeated
         found: list[Sequence[str]] = []
         for segment, place, every in reads:
-            raw = scope.raws[place]
-            if segment in message.repeated or (mark and mark in raw):
+            raw = raws[place]
+            if segment in repeated or (mark and mark in raw):
                 found.append(every(message))
             elif raw:
                 found.append((raw,))
-        return found
+        return decide(found, message.separators) if found else None  # nothing told: nothing said (N-01)
 
-    return lambda scope: decide(candidates(scope), scope.message.separators)
+    return coded
 
 
 def _computing(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTable]) -> Callable[..., Any]:

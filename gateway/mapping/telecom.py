@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from gateway.er7.bounds import CACHED, MOST_REPETITIONS
 from gateway.er7.dtm import parse_dtm
 from gateway.er7.escape import unescape
 from gateway.er7.reader import NULL
@@ -53,7 +54,11 @@ def telecom(scope: Scope, *fields: str, codes: CodeTable, names: tuple[str, ...]
 def _points(scope: Scope, table: CodeTable, field: str, name: str) -> tuple[ContactPoint, ...]:
     message = scope.message
     fields, feed = message.header.fields, scope.feed
-    points = _cached(field, name, fields[1], fields[2], message.codec, feed.default_region, scope.zone, table)
+    read = _cached if len(field) <= CACHED else _cached.__wrapped__
+    if len(field) > CACHED and scope.repetition and field.count(scope.repetition) >= MOST_REPETITIONS:
+        scope.warn(198, name[:3], int(name[4:]), "only the first of so many contact points are read")
+        field = scope.repetition.join(field.split(scope.repetition, MOST_REPETITIONS)[:MOST_REPETITIONS])
+    points = read(field, name, fields[1], fields[2], message.codec, feed.default_region, scope.zone, table)
     for point in points:
         if point.valid_until is not None and point.valid_until <= scope.moment:
             return tuple(one for one in points if one.valid_until is None or scope.moment < one.valid_until)  # PI-09

@@ -6,6 +6,7 @@ import re
 from functools import lru_cache
 
 _EXTENSION = re.compile(r"(?<=\d) *([Xx]|[Ee]xt|B|C)", re.ASCII)  # TN: `X` extension, `B` beeper, `C` comment
+_LONGEST = 16  # "+" and fifteen digits (ITU-T E.164 §6.2)
 _PUNCTUATION = str.maketrans("", "", " ()-./")
 
 
@@ -59,4 +60,5 @@ def _by_library(text: str, region: str) -> str | None:
         return None
     if not phonenumbers.is_valid_number(number):
         return None
-    return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    told = str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+    return told if len(told) <= _LONGEST else None  # the library's German numbers run to seventeen digits

@@ -277,3 +277,80 @@ def test_a_message_of_january_about_july_is_in_summer_time(event) -> None:
         assert told.occurrence.start.utc == start
     assert event(msh("SIU^S12", sent="2026x-0600"), *body).occurrence.start.utc == 1_782_914_400_000
     assert event(msh("SIU^S12", sent="20260110^D"), *body).occurrence.start.utc == 1_782_914_400_000
+
+
+@pytest.mark.parametrize(
+    ("fields", "parent"),
+    [
+        ({}, None),
+        ({"f24": "F9^EHR"}, "filler|F9|EHR|"),
+        ({"f23": "P9^EHR", "f24": "F9^EHR"}, "filler|F9|EHR|"),
+        ({"f23": "P9^EHR", "f24": '""'}, "placer|P9|EHR|"),
+        ({"f24": "F9^EHR~F8^EHR", "f3": "2"}, "filler|F9|EHR|"),
+        ({"f3": "2"}, "series:filler|F1|EHR|"),
+        ({"f3": "2", "f2": "", "f1": "P1^EHR"}, "series:placer|P1|EHR|"),
+        ({"f3": "2", "f24": "F1^EHR"}, "series:filler|F1|EHR|"),
+        ({"f3": '""'}, None),
+    ],
+)
+def test_a_part_names_what_it_is_a_part_of(event, fields, parent) -> None:
+    """SI-21, SI-22: SCH-24 before SCH-23; SCH-3 alone tells an occurrence of a series."""
+    assert event(msh("SIU^S12"), sch(**fields), PID).occurrence.parent == parent
+
+
+@pytest.mark.parametrize(
+    ("trigger", "fields", "named"),
+    [
+        ("S12", {"f1": "P1^EHR"}, ()),
+        ("S14", {"f1": "P1^EHR"}, ()),
+        ("S26", {"f1": "P1^EHR"}, ()),
+        (
+            "S15",
+            {"f1": "P1^EHR"},
+            ("filler|F1|EHR|", "placer|P1|EHR|", "series:filler|F1|EHR|", "series:placer|P1|EHR|"),
+        ),
+        ("S17", {"f1": ""}, ("filler|F1|EHR|", "series:filler|F1|EHR|")),
+        ("S15", {"f3": "2"}, ("filler|F1|EHR|",)),
+        ("S14", {"f25": "Cancelled"}, ("filler|F1|EHR|", "series:filler|F1|EHR|")),
+    ],
+)
+def test_what_ends_tells_how_its_parts_may_call_it(event, trigger, fields, named) -> None:
+    """SI-22: filler and placer id; a series only where no occurrence of it is told."""
+    assert event(msh(f"SIU^{trigger}"), sch(**fields), PID).occurrence.named == named
+
+
+def test_in_a_group_visit_told_apart_everybody_has_parts_of_their_own(tmp_path: Path) -> None:
+    """SI-21, SI-22: with `participant: always` a cancellation concerns one participant and their parts."""
+    (tmp_path / "hl7v2").mkdir()
+    (tmp_path / "hl7v2" / "ours.yaml").write_text("mapping: appointments\nparticipant: always\n")
+    reader = Hl7v2Reader(load_pack([ROOT / "mappings", tmp_path]), FEED)
+
+    def told(trigger: str, **fields: str):
+        body = message(msh(f"SIU^{trigger}"), sch(**fields), PID)
+        raw = RawMessage(source="ehr", format=Format.HL7V2, body=body, received=RECEIVED)
+        return reader(raw).events[0].occurrence
+
+    mine = "|LAKESIDE|MR|1234"
+    assert told("S12", f24="F9^EHR").parent == f"filler|F9|EHR|{mine}"
+    assert told("S12", f3="2").parent == f"series:filler|F1|EHR|{mine}"
+    assert told("S15").named == (f"filler|F1|EHR|{mine}", f"series:filler|F1|EHR|{mine}")
+
+
+@pytest.mark.parametrize(("version", "end"), [("2.5.1", "2026-03-20T09:30:00"), ("2.7", "2026-03-20T10:00:00")])
+def test_the_end_is_read_where_the_version_tells_the_start(event, version, end) -> None:
+    """SI-23: SCH-11.5 up to 2.6, TQ1-8 from 2.7 on; an end before its start would come of mixing them."""
+    own = sch(f11="^^^20260320090000^20260320093000")
+    told = event(msh("SIU^S12", version=version), own, "TQ1|||||||20260320093000|20260320100000", PID)
+    assert f"{told.occurrence.end.local():%Y-%m-%dT%H:%M:%S}" == end
+
+
+def test_an_end_that_is_none_is_warned_of_and_one_that_is_deleted_is_removed(read) -> None:
+    """T-08, N-01."""
+
+    def told(end: str):
+        return read(msh("SIU^S12"), sch(f11=f"^^^20260320090000^{end}"), PID)
+
+    wrong = told("20261332")
+    assert "appointment.end" not in wrong.events[0].facts
+    assert [(fault.code, str(fault.place)) for fault in wrong.faults] == [(102, "SCH^1^11")]
+    assert "appointment.end" in told('""').events[0].cleared

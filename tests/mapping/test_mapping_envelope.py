@@ -146,10 +146,34 @@ def test_a_message_without_its_time_uses_the_receipt(read) -> None:
 
 
 def test_half_a_message_is_never_processed_as_a_whole(read) -> None:
-    """B-07: DSC-1 means that it goes on; MSH-14 without a person that it is a rest."""
-    assert refusal(read(msh("ADT^A31"), PID, "DSC|77|F")) == ("AE", 199, "DSC^1^1")
-    assert refusal(read(msh("SIU^S12") + "||77", "AIS|1")) == ("AE", 199, "DSC^1^1")
-    assert len(read(msh("ADT^A31") + "||77", PID, "DSC|").events) == 1
+    """B-07: DSC-1 means that it goes on; MSH-14 without a person that it is a rest; both belong to their sender."""
+    first = read(msh("ADT^A31"), PID, "DSC|77|F")
+    rest = read(msh("SIU^S12") + "||77", "AIS|1")
+    assert (first.events, first.ignored, first.ack) == (rest.events, rest.ignored, rest.ack) == ((), None, "AA")
+    assert first.fragment.continued == rest.fragment.continues == "EHR\x1fHOSP\x1f77"
+    assert (first.fragment.continues, rest.fragment.continued) == ("", "")
+    whole = read(msh("ADT^A31") + "||77", PID, "DSC|")
+    assert (len(whole.events), whole.fragment.continues) == (1, "EHR\x1fHOSP\x1f77")
+    assert read(msh("ADT^A31"), PID, "DSC|77|I").fragment is None
+
+
+def test_a_number_is_read_where_the_link_speaks_of_numbers(pack) -> None:
+    """D-07 to D-10: MSH-13, and nothing else of a message with 0 or -1; without the protocol it is passed over."""
+    body, reader = message(msh("ADT^A31"), PID), Hl7v2Reader(pack, FEED)
+
+    def told(number: str, *, sequenced: bool = True):
+        text = body.replace(b"|2.5.1", b"|2.5.1|" + number.encode())
+        raw = RawMessage(source="f", format=Format.HL7V2, body=text, received=RECEIVED, sequenced=sequenced)
+        return reader(raw)
+
+    assert (told("41").sequence, len(told("41").events)) == (41, 1)
+    assert [(one.sequence, one.events, one.ack) for one in (told("0"), told("-1"))] == [(0, (), "AA"), (-1, (), "AA")]
+    assert (told("41", sequenced=False).sequence, told("", sequenced=False).ack) == (None, "AA")
+    assert [refusal(told(one)) for one in ("", "1x", "-2")] == [
+        ("AE", 101, "MSH^1^13"),
+        ("AE", 102, "MSH^1^13"),
+        ("AE", 102, "MSH^1^13"),
+    ]
 
 
 def test_other_delimiters_are_read_as_declared(read) -> None:

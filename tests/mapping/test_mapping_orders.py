@@ -124,7 +124,7 @@ def test_protected_tests_are_of_the_highest_sensitivity(pack: Pack) -> None:
 
 
 def test_order_groups_are_never_mixed() -> None:
-    """OR-07: a group begins at ORC, or at an anchor where the one at hand has its own."""
+    """OR-07, P-19: a group begins at ORC, or at an anchor where the one at hand has its own."""
     body = "\r".join((msh("ORU^R01"), PID, "ORC|1", "OBR|1", "OBX|1", "OBR|2", "OBX|2", "ORC|3", "OBR|3", "ORC|4"))
     groups = order_groups(parse(body.encode(), default_charset="UTF-8"), ("OBR",))
     assert [[line[:5] for line in group.lines[2:]] for group in groups] == [

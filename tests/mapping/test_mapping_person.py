@@ -52,6 +52,22 @@ def test_a_person_is_authority_type_and_number_together(event, field, expected) 
     assert ids(person(event, f3=field)) == expected
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("Old^Eva^^^^^L^^^^^^20200101~New^Eva^^^^^D", ("Eva", "New")),
+        ("Old^Eva^^^^^L^^^^^^20990101~New^Ewa^^^^^D", ("Ewa", "Old")),
+        ("Old^Eva^^^^^L^^^^^^20200101", ("Eva", "Old")),
+        ("Old^Eva^^^^^L^^^^^^20200101~Older^Eve^^^^^L^^^^^^20100101", ("Eva", "Old")),
+        ("Old^Eva^^^^^L^^^^^^soon~New^Ewa^^^^^D", ("Ewa", "Old")),
+    ],
+)
+def test_a_name_that_has_expired_gives_way_to_one_that_has_not(event, names, expected) -> None:
+    """PI-04, XPN.13: the maiden name ended; where nobody told another, it is still hers."""
+    told = person(event, f5=names).demographics
+    assert (told.given_name, told.family_name) == expected
+
+
 def test_old_fields_give_extra_numbers_only_with_an_authority(event) -> None:
     """PI-03: PID-2 and PID-4."""
     assert ids(person(event, f2="77", f4="88^^^B^PI")) == ["LAKESIDE|MR|1234", "B|PI|88"]
