@@ -52,7 +52,8 @@ class Circumstances(PlanningCircumstances):
     """What is known, read afresh, when one request is about to leave by one channel.
 
     `sensitivity`: the highest of all revealed facts and of their values. `source_held`: the planning source was
-    started or put on hold. `holding`: the rule's `hold` condition that holds now. `age`: completed years now,
+    started or put on hold. `feed_silent`: what the message is about still lies ahead or is open, and the feed that
+    would tell of its end is silent against its own habit. `holding`: the rule's `hold` condition that holds now. `age`: completed years now,
     None when the birth date is not known to the day needed. `contact_point`: id of the one chosen for
     `channel`, None when there is none; `address`: row id of its address, for entries about that address.
     `recipient_listed`: true in production, else whether the address is on the list. `consents`: every ledger
@@ -71,6 +72,7 @@ class Circumstances(PlanningCircumstances):
     topic: str
     channel: ChannelKind
     source_held: bool
+    feed_silent: bool
     holding: Condition | None
     age: int | None
     channel_configured: bool

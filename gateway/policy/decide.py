@@ -23,6 +23,8 @@ _OF_THE_CHANNEL = frozenset(
     }
 )
 
+_AT_PLANNING = tuple(gate.judge for gate in PLANNING)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
@@ -68,9 +70,14 @@ def at_planning(c: PlanningCircumstances, policy: Policy) -> Deny | Hold | None:
 
     A denial is looked for first: what will never leave needs nobody's attention. None plans it.
     """
-    verdicts = [gate.judge(c, policy) for gate in PLANNING]
-    denied = next((verdict for verdict in verdicts if isinstance(verdict, Deny)), None)
-    return denied or next((verdict for verdict in verdicts if isinstance(verdict, Hold)), None)
+    held: Hold | None = None
+    for judge in _AT_PLANNING:
+        verdict = judge(c, policy)
+        if isinstance(verdict, Deny):
+            return verdict
+        if held is None and isinstance(verdict, Hold):
+            held = verdict
+    return held
 
 
 def next_channel_may(verdict: Verdict) -> bool:

@@ -21,6 +21,7 @@ from gateway.policy.circumstances import PlanningCircumstances
 RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
     {
         Reason.SOURCE_HELD: "releasing the source",
+        Reason.FEED_SILENT: "the feed speaking again, or a person who excuses its silence",
         Reason.IDENTITY_CONFLICT: "a person who settles which patient the identifiers belong to",
         Reason.IDENTITY_DOUBTFUL: "a person, or a message that says the identity is known and reliable",
         Reason.REPLANNED_AFTER_REVERSAL: "a person who confirms that contact may begin again",
@@ -28,6 +29,13 @@ RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
         Reason.PROTECTION_INDICATOR: "a person, or a message that lifts the protection indicator",
         Reason.ACCESS_RESTRICTION: "a person, or a message that lifts the restriction",
         Reason.UNMAPPED_CODE: "an entry for the code in its table",
+        Reason.POSSIBLE_DUPLICATE: "a person who says whether it is the same appointment",
+        Reason.OUTCOME_UNKNOWN: "a person who knows whether it arrived",
+        Reason.CONSENT_UNCLEAR: "a person who reads the consent",
+        Reason.PERSON_DELETED: "a message that adds the person again",
+        Reason.CANCELLED: "a person: another feed says that it is cancelled",
+        Reason.RENDER_FAILED: "a template that can be rendered, then a person",
+        Reason.UNREADABLE: "a person: something about it cannot be read",
         Reason.TIME_UNCERTAIN: "a person, or a message that tells the time exactly",
         Reason.HELD_BY_RULE: "the rule's `hold` condition no longer holding",
         Reason.AGE_UNKNOWN: "a birth date in the directory",
@@ -76,7 +84,7 @@ def wait(judge: Callable[..., object], reason: Reason, *, until: Millis | None =
     """A hold that says what releases it; `detail` names the fact or line, never a value."""
     released_by = RELEASED_BY.get(reason, _A_PERSON)
     text = f"{released_by} ({detail})" if detail else released_by
-    return Hold(gate=named(judge), reason=reason, released_by=text, until=until)
+    return Hold(gate=named(judge), reason=reason, released_by=text, until=until, detail=detail)
 
 
 # -- permanent ---------------------------------------------------------------------------------------------------
@@ -120,6 +128,8 @@ _OWN_GATE = frozenset({*_IDENTITY, Reason.CONFIDENTIAL_VISIT, Reason.PROTECTION_
 
 
 def _held(c: PlanningCircumstances, judge: Callable[..., object], *reasons: Reason) -> Verdict:
+    if not (c.patient_holds or c.visit_holds):
+        return permit(judge)
     found = next((reason for reason in reasons if reason in c.patient_holds or reason in c.visit_holds), None)
     return permit(judge) if found is None else wait(judge, found)
 

@@ -1,4 +1,4 @@
-"""The gates asked only when a request is about to leave: the rule's hold, age, consent, address, ceiling, cap, hours."""
+"""The gates asked only when a request is about to leave: the rule's hold, age, consent, address, ceiling, silence, cap, hours."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ from gateway.policy.zones import us_zones
 def source_held(c: Circumstances, _: Policy) -> Verdict:
     """Hold everything of a source that was started held (the shadow run before go-live)."""
     return wait(source_held, Reason.SOURCE_HELD) if c.source_held else Permit(gate=named(source_held))
+
+
+def feed_silent(c: Circumstances, _: Policy) -> Verdict:
+    """Hold what is about a visit ahead while its feed is silent: a cancellation would not be known (SI-02, SI-04)."""
+    return wait(feed_silent, Reason.FEED_SILENT) if c.feed_silent else Permit(gate=named(feed_silent))
 
 
 def rule_hold(c: Circumstances, policy: Policy) -> Verdict:
@@ -114,6 +119,7 @@ SENDING: tuple[Gate[Circumstances], ...] = (
     Gate(judge=address, denies=(Reason.NO_ADDRESS,), cites="PI-05 to PI-09"),
     Gate(judge=listed, denies=(Reason.NOT_LISTED,), cites="X-05"),
     Gate(judge=ceiling, denies=(Reason.ABOVE_CEILING,), cites="PH-04, PH-06; 45 CFR 164.530(c)"),
+    Gate(judge=feed_silent, holds=(Reason.FEED_SILENT,), cites="SI-02, SI-04; X-01"),
     Gate(judge=frequency_cap, holds=(Reason.FREQUENCY_CAP,), cites="47 CFR 64.1200(a)(9)(iv)"),
     Gate(
         judge=quiet_hours,

@@ -1,14 +1,15 @@
-"""The active rules, found by event kind and first code condition, so that five hundred cost like ten."""
+"""The active rules, found by event kind and their most telling code, so that five hundred cost like ten."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.model.facts import FactValue
 from gateway.model.policy import GATE_FACTS, Policy
-from gateway.model.rule import Rule
+from gateway.model.rule import Condition, Rule
 from gateway.ruleset.match import Facts
 
 Numbered = tuple[int, Rule]
@@ -20,16 +21,17 @@ class _Kind:
 
     always: list[Numbered] = field(default_factory=list)
     coded: dict[str, dict[FactValue, list[Numbered]]] = field(default_factory=dict)
+    found_by: dict[str, Condition] = field(default_factory=dict)
     person: bool = False
 
-    def add(self, number: int, rule: Rule) -> None:
+    def add(self, number: int, rule: Rule, found_by: Condition | None) -> None:
         self.person = self.person or _asks_person(rule)
-        first = next((c for c in rule.where if c.values is not None), None)
-        if first is None or first.values is None:
+        if found_by is None:
             self.always.append((number, rule))
             return
-        by_value = self.coded.setdefault(first.fact, {})
-        for value in first.values:
+        self.found_by[rule.name] = found_by
+        by_value = self.coded.setdefault(found_by.fact, {})
+        for value in found_by.values or ():
             by_value.setdefault(value, []).append((number, rule))
 
 
@@ -80,6 +82,14 @@ class RuleSet:
         chosen.sort(key=_number)
         return [rule for _, rule in chosen]
 
+    def found_by(self, kind: str, name: str) -> Condition | None:
+        """The condition by which events of this kind find a rule: what `for_event` leaves out has not met it.
+
+        None for a rule that is always looked at, or that does not name the kind.
+        """
+        found = self._kinds.get(kind)
+        return None if found is None else found.found_by.get(name)
+
     def listens(self, kind: str) -> bool:
         """Whether any rule names this kind of event."""
         return kind in self._kinds
@@ -104,11 +114,24 @@ def _number(numbered: Numbered) -> int:
 
 
 def _index(rules: Iterable[Rule]) -> dict[str, _Kind]:
-    kinds: dict[str, _Kind] = {}
-    for number, rule in enumerate(rules):
+    numbered, kinds = list(enumerate(rules)), dict[str, _Kind]()
+    crowd = Counter(
+        (event, condition.fact, value)
+        for _, rule in numbered
+        for event in rule.events
+        for condition in rule.where
+        for value in condition.values or ()
+    )
+    for number, rule in numbered:
         for event in rule.events:
-            kinds.setdefault(event, _Kind()).add(number, rule)
+            kinds.setdefault(event, _Kind()).add(number, rule, _most_telling(rule, event, crowd))
     return kinds
+
+
+def _most_telling(rule: Rule, event: str, crowd: Counter[tuple[str, str, FactValue]]) -> Condition | None:
+    """The code condition that fewest other rules share (every reminder asks for `booked`); None: it asks for no code."""
+    coded = [condition for condition in rule.where if condition.values is not None]
+    return min(coded, key=lambda one: max(crowd[event, one.fact, value] for value in one.values or ()), default=None)
 
 
 def _facts(rule: Rule) -> set[str]:

@@ -31,6 +31,15 @@ def deciding(rule: Rule, facts: Facts) -> Condition | None:
     return None
 
 
+def against(rule: Rule, facts: Facts) -> Condition | None:
+    """`deciding`, but None also where only `undecided` codes keep the rule from matching: those a person looks at."""
+    for condition in rule.where:
+        if answer(condition, facts) is not True:
+            return condition  # then nothing is undecided either, and most rules end here
+    found = deciding(rule, facts)
+    return None if found is None or undecided(rule, facts) else found
+
+
 def holding(rule: Rule, facts: Facts) -> Condition | None:
     """The first `hold` condition that holds, or cannot be answered (fail closed); None lets the send go."""
     for condition in rule.hold:
@@ -41,7 +50,7 @@ def holding(rule: Rule, facts: Facts) -> Condition | None:
 
 def unmapped(rule: Rule, facts: Facts) -> tuple[str, ...]:
     """Facts that the rule reveals or asks about and whose code no table knows, sorted."""
-    return tuple(sorted(name for name in rule.named if facts.get(name) == UNMAPPED))
+    return tuple(sorted([name for name in rule.named if facts.get(name) == UNMAPPED]))
 
 
 def undecided(rule: Rule, facts: Facts) -> tuple[str, ...]:
@@ -73,16 +82,20 @@ def answer(condition: Condition, facts: Facts) -> bool | None:
 
 def _within(condition: Condition, value: FactValue) -> bool | None:
     measured = _measure(value)
-    bounds = (
+    if measured is None:
+        return None
+    within = True
+    for bound, holds in (
         (condition.at_least, operator.ge),
         (condition.at_most, operator.le),
         (condition.after, operator.gt),
         (condition.before, operator.lt),
-    )
-    told = [(bound, holds) for bound, holds in bounds if bound is not None]
-    if measured is None or any(type(bound) is not type(measured) for bound, _ in told):
-        return None
-    return all(holds(measured, bound) for bound, holds in told)
+    ):
+        if bound is not None:
+            if type(bound) is not type(measured):
+                return None
+            within = within and holds(measured, bound)
+    return within
 
 
 def _measure(value: FactValue) -> int | date | None:

@@ -6,9 +6,10 @@ exist moves to the later valid time; one that exists twice is its first occurren
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 
+from gateway.model.frozen import value
 from gateway.model.rule import Rule, Step
 from gateway.model.when import DAY, SECOND, Millis, Precision, When, zone_of
 from gateway.ruleset.match import Facts
@@ -16,7 +17,7 @@ from gateway.ruleset.match import Facts
 OCCURRED = "event.occurred"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Planned:
     """One step of a rule at its time. `step`: the offset as written; `due`, `expires`: Millis UTC."""
 
@@ -44,13 +45,17 @@ def _plan(rule: Rule, step: Step, due: Millis, ends: Millis | None) -> Planned:
 
 def shifted(anchor: Millis, step: Step, zone: str) -> Millis:
     """The instant `step` away from `anchor`; days in `zone`, the rest elapsed (both Millis UTC)."""
-    if not step.days:
-        return anchor + step.millis
+    return (_days_away(anchor, step.days, zone) if step.days else anchor) + step.millis
+
+
+@lru_cache(maxsize=4096)
+def _days_away(anchor: Millis, days: int, zone: str) -> Millis:
+    """Appointments begin on a few hundred marks of the clock a week, so that most are asked for again and again."""
     local = datetime.fromtimestamp(anchor / 1000, zone_of(zone))
     # Adding days to an aware time keeps the wall clock and gives fold=0 (PEP 495): the first of two, and in a
     # gap the offset before it, hence the later valid time.
-    there = local + timedelta(days=step.days)
-    return anchor + step.days * DAY + _offset(local) - _offset(there) + step.millis
+    there = local + timedelta(days=days)
+    return anchor + days * DAY + _offset(local) - _offset(there)
 
 
 def _offset(local: datetime) -> Millis:

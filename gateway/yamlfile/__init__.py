@@ -1,6 +1,6 @@
 """YAML as people write it: every scalar stays text, nothing is dropped, and every problem names file, line and column."""
 
-from gateway.yamlfile.check import validate, validate_node, validate_text
+from gateway.yamlfile.check import like, members, validate, validate_node, validate_text
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, load, load_bytes, load_text
 
 __all__ = [
@@ -8,9 +8,11 @@ __all__ = [
     "MAX_DEPTH",
     "MAX_NODES",
     "Node",
+    "like",
     "load",
     "load_bytes",
     "load_text",
+    "members",
     "validate",
     "validate_node",
     "validate_text",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
@@ -27,17 +27,20 @@ def validate_text(model: type[T], text: str, path: Path | str) -> T:
     return validate_node(model, load_text(text, path))
 
 
-def validate_node(model: type[T], node: Node) -> T:
-    """Check what was read against `model`. Raises ConfigError; its texts never contain pydantic's, nor a value."""
+def validate_node(model: type[T], node: Node, *, under: Sequence[str] = ()) -> T:
+    """Check what was read against `model`. Raises ConfigError; its texts never contain pydantic's, nor a value.
+
+    `under`: the keys that lead to `node` in its file, for the names in messages.
+    """
     # Unknown keys are refused by ourselves at every level: a model that forgot extra=forbid must not let a typo pass.
-    unknown = sorted(_unknown(model, node))
+    unknown = [(line, column, _within(text, under)) for line, column, text in sorted(_unknown(model, node))]
     try:
         checked = model.model_validate(node.plain())
     except pydantic.ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         told = [detail for detail in details if detail["type"] != "extra_forbidden"]
         # an unknown key we could not see ourselves (behind a validator) is still an error, never a crash
-        problems = _problems(node, told or ([] if unknown else details))
+        problems = _problems(node, told or ([] if unknown else details), under)
     else:
         problems = []
     if unknown or problems:
@@ -48,7 +51,7 @@ def validate_node(model: type[T], node: Node) -> T:
 Found = tuple[int, int, str]
 
 
-def _problems(root: Node, details: list[ErrorDetails]) -> list[Found]:
+def _problems(root: Node, details: list[ErrorDetails], under: Sequence[str]) -> list[Found]:
     """One entry a detail; where a union failed in all its members, only the one that came furthest speaks."""
     paths = [_reach(root, detail) for detail in details]
     kept = [
@@ -59,7 +62,7 @@ def _problems(root: Node, details: list[ErrorDetails]) -> list[Found]:
             and any(len(other) > len(path) and other[: len(path)] == path for other in paths)
         )
     ]
-    return [_problem(root, detail) for detail in kept]
+    return [_problem(root, detail, under) for detail in kept]
 
 
 def _reach(root: Node, detail: ErrorDetails) -> tuple[str | int, ...]:
@@ -67,17 +70,20 @@ def _reach(root: Node, detail: ErrorDetails) -> tuple[str | int, ...]:
     return (*path, detail["loc"][-1]) if detail["type"] == "missing" else tuple(path)
 
 
-def _problem(root: Node, detail: ErrorDetails) -> Found:
+def _problem(root: Node, detail: ErrorDetails, under: Sequence[str]) -> Found:
     loc = detail["loc"]
     node, path = _walk(root, loc)
     at = (node.line, node.column)
-    if loc and loc[-1] == "[key]":
-        at = _walk(root, loc[:-2])[0].keys.get(str(loc[-2]), at)
+    key = str(loc[-2]) if loc and loc[-1] == "[key]" else None
+    if key is not None:
+        at = _walk(root, loc[:-2])[0].keys.get(key, at)
     if detail["type"] == "missing":
-        wanted = _dotted([*path, str(loc[-1])])
+        wanted = _dotted([*under, *path, str(loc[-1])])
         return (*at, f"{node.file}:{at[0]}:{at[1]}: `{wanted}` is missing")
-    name = f"`{_dotted(path)}` " if path else "the file "
-    return (*at, f"{node.file}:{at[0]}:{at[1]}: {name}{_says(detail, node)}")
+    name, said = f"`{_dotted([*under, *path])}`" if under or path else "the file", _says(detail, node, key)
+    # a connector's own validators speak in whole sentences
+    between = " " if not under or said.startswith(("must ", "is ", "has ", "have ", "lacks ")) else ": "
+    return (*at, f"{node.file}:{at[0]}:{at[1]}: {name}{between}{said}")
 
 
 def _walk(root: Node, loc: Iterable[str | int]) -> tuple[Node, list[str | int]]:
@@ -98,20 +104,34 @@ def _dotted(path: Iterable[str | int]) -> str:
     return text
 
 
-def _says(detail: ErrorDetails, node: Node) -> str:
+def _says(detail: ErrorDetails, node: Node, key: str | None) -> str:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind in ("value_error", "assertion_error"):
         return str(context["error"])  # our own validator's sentence
     if kind in ("literal_error", "enum"):
-        return f"must be {context['expected']}{_like(node.value, _quoted(str(context['expected'])))}"
+        return _choice(str(context["expected"]), node.value if key is None else key)
     if node.value is None:
         return "is empty"
+    if kind in ("too_short", "too_long") and isinstance(node.value, str):
+        kind = f"string_{kind}"  # pydantic counts a secret's characters as entries
     if kind in _BOUNDS:
         word, key = _BOUNDS[kind]
         return f"must {word} {context[key]}"
     return _SENTENCES.get(kind, "is not acceptable here")
 
 
+def _choice(expected: str, word: object) -> str:
+    """The words there are; of a long list only those that resemble what stands there, if any do."""
+    known = _quoted(expected)
+    close = like(word, known)
+    return (
+        f"is none of the {len(known)} words known here{close}"
+        if close and len(known) > _MANY
+        else f"must be {expected}{close}"
+    )
+
+
+_MANY = 12
 _SENTENCES = {
     "string_type": "must be text",
     "int_parsing": "must be a whole number",
@@ -157,28 +177,37 @@ def _quoted(expected: str) -> list[str]:
     return expected.split("'")[1::2]  # pydantic writes: 'a', 'b' or 'c'
 
 
-def _like(word: object, known: Iterable[str]) -> str:
+def like(word: object, known: Iterable[str]) -> str:
+    """An ending for a sentence, asking whether the closest known words were meant; empty when none is close."""
     close = get_close_matches(word, known, n=2, cutoff=0.6) if isinstance(word, str) else []
     return f"; did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
 
 
+def _within(text: str, under: Sequence[str]) -> str:
+    return text.replace("`;", f"` of `{_dotted(under)}`;", 1) if under else text
+
+
+def _known(words: Iterable[str]) -> str:
+    return f"; known here: {', '.join(words)}"
+
+
 def _unknown(kind: object, node: Node) -> Iterator[Found]:
     """Every key of the file that no model at its place has."""
-    members = tuple(_members(kind))
+    alternatives = tuple(members(kind))
     if isinstance(node.value, tuple):
         for child in node.value:
-            yield from _unknown_below([_item(member) for member in members], child)
+            yield from _unknown_below([_item(member) for member in alternatives], child)
     if not isinstance(node.value, Mapping):
         return
-    fields = [_fields(member) for member in members]
+    fields = [_fields(member) for member in alternatives]
     for key, child in node.value.items():
         kinds = [found[key] for found in fields if key in found]
-        anything = [value for member in members if (value := _values(member)) is not None]
+        anything = [value for member in alternatives if (value := _values(member)) is not None]
         if not kinds and not anything and any(found for found in fields):
             known = sorted({name for found in fields for name in found})
             line, column = node.keys[key]
             said = key if len(key) <= 40 else key[:40] + "…"
-            yield line, column, f"{node.file}:{line}:{column}: unknown key `{said}`{_like(key, known)}"
+            yield line, column, f"{node.file}:{line}:{column}: unknown key `{said}`{like(key, known) or _known(known)}"
         yield from _unknown_below([*kinds, *anything], child)
 
 
@@ -188,14 +217,14 @@ def _unknown_below(kinds: Iterable[object], child: Node) -> Iterator[Found]:
         yield from _unknown(Union[tuple(wanted)], child)  # noqa: UP007 - built at run time
 
 
-def _members(kind: object) -> Iterator[object]:
-    """The alternatives of an annotation, without Annotated, Optional and type aliases."""
+def members(kind: object) -> Iterator[object]:
+    """The alternatives of an annotation, without Annotated, Optional's wrapping and type aliases; NoneType is one."""
     kind = getattr(kind, "__value__", kind)
     if get_origin(kind) is Annotated:
-        yield from _members(get_args(kind)[0])
+        yield from members(get_args(kind)[0])
     elif get_origin(kind) in (Union, UnionType):
         for member in get_args(kind):
-            yield from _members(member)
+            yield from members(member)
     else:
         yield kind
 

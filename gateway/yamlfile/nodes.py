@@ -232,6 +232,7 @@ _SENTENCES = (
         "cannot start any token",
         "a value cannot begin with this character (a tab, `@`, `%` or a backtick): quote it or use spaces",
     ),
+    ("found a tab character", "indent with spaces, not with a tab"),
     ("expected <block end>", "the indentation does not fit the lines above"),
     ("did not find expected key", "the indentation does not fit the lines above"),
     ("did not find expected '-'", "the indentation does not fit the list above"),

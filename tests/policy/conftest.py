@@ -82,6 +82,7 @@ def circumstances(**changes: Any) -> Circumstances:
         "topic": "appointments",
         "channel": ChannelKind.EMAIL,
         "source_held": False,
+        "feed_silent": False,
         "holding": None,
         "age": 44,
         "channel_configured": True,

@@ -50,6 +50,7 @@ HOLDS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"unmapped": ("appointment.location",)}, "unmapped-code", Reason.UNMAPPED_CODE),
     ({"service": UNMAPPED}, "unmapped-code", Reason.UNMAPPED_CODE),
     ({"time_certain": False}, "time-uncertain", Reason.TIME_UNCERTAIN),
+    ({"feed_silent": True}, "feed-silent", Reason.FEED_SILENT),
     ({"holding": HOLDING}, "rule-hold", Reason.HELD_BY_RULE),
     ({"age": None}, "age-known", Reason.AGE_UNKNOWN),
 ]
@@ -114,6 +115,7 @@ def test_a_hold_says_which_codes_and_which_line(given: Given, policy: Policy) ->
     unmapped = decide(given(unmapped=("appointment.location",)), policy).against
     assert isinstance(unmapped, Hold)
     assert unmapped.released_by.endswith("(appointment.location)")
+    assert unmapped.detail == "appointment.location"
     held = decide(given(holding=HOLDING), policy).against
     assert isinstance(held, Hold)
     assert held.released_by.endswith("(appointment-reminder line 14: patient.inpatient)")

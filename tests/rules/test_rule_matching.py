@@ -18,7 +18,7 @@ from gateway.model.request import Priority
 from gateway.model.rule import Condition, Rule, Schedule, Step
 from gateway.model.when import DAY, Precision, When, to_millis
 from gateway.ruleset import RuleSet, deciding, holding, load, undecided, unmapped
-from gateway.ruleset.match import answer
+from gateway.ruleset.match import against, answer
 
 Write = Callable[..., Path]
 START = When(to_millis(datetime(2026, 3, 20, 14, tzinfo=UTC)), "America/Chicago", Precision.MINUTE)
@@ -199,12 +199,52 @@ def test_the_index_leaves_out_only_rules_that_cannot_match(seed: int, facts: dic
         assert [one.name for one in offered if deciding(one, facts) is None] == expected
 
 
+@given(st.integers(0, 20), FACTS, st.sampled_from(["appointment.booked", "appointment.missed"]))
+def test_a_rule_that_is_not_even_offered_has_the_condition_that_was_not_met(
+    seed: int, facts: dict[str, FactValue], kind: str
+) -> None:
+    """Why nothing was sent can be told of every rule about the kind: this condition is what kept it from being found."""
+    rules = many(seed)
+    told = ruleset(rules, Path(__file__).parents[2] / "rules")
+    offered = {one.name for one in told.for_event(kind, facts)}
+    for one in rules:
+        found_by = told.found_by(kind, one.name)
+        if kind not in one.events:
+            assert found_by is None
+        elif one.name not in offered:
+            assert found_by is not None
+            assert found_by in one.where
+            assert answer(found_by, facts) is not True
+    assert told.found_by("patient.added", "r0") is None
+
+
 def test_five_hundred_rules_cost_little_more_than_ten(folder: Path) -> None:
     """Only the rules behind the event's own code are looked at."""
     rules = [rule(name=f"r{n}", where=(asks("appointment.service", values=frozenset({f"s{n}"})),)) for n in range(500)]
     found = list(ruleset(rules, folder).for_event("appointment.booked", {"appointment.service": "s7"}))
     assert [one.name for one in found] == ["r7"]
     assert list(ruleset(rules, folder).for_event("appointment.booked", {})) == []
+
+
+@given(st.integers(0, 20), FACTS)
+def test_what_speaks_against_a_rule_is_what_decides_unless_only_unmapped_codes_do(
+    seed: int, facts: dict[str, FactValue]
+) -> None:
+    """PV-08: asked in one go or in two, the same condition is named, and the same rules are left to a person."""
+    for one in many(seed):
+        apart = deciding(one, facts)
+        assert against(one, facts) is (None if apart is None or undecided(one, facts) else apart)
+
+
+def test_rules_that_all_ask_for_booked_are_told_apart_by_what_only_few_ask(folder: Path) -> None:
+    """The first code of a rule may be everybody's; a rule is found by the one that fewest share."""
+    booked = asks("appointment.status", values=frozenset({"booked"}))
+    rules = [
+        rule(name=f"r{n}", where=(booked, asks("appointment.service", values=frozenset({f"s{n}"})))) for n in range(50)
+    ]
+    told = ruleset([*rules, rule(name="plain", where=(booked,))], folder)
+    facts: dict[str, FactValue] = {"appointment.status": "booked", "appointment.service": "s7"}
+    assert [one.name for one in told.for_event("appointment.booked", facts)] == ["plain", "r7"]
 
 
 def test_the_person_is_only_looked_up_where_a_rule_asks(folder: Path) -> None:

@@ -42,6 +42,11 @@ class Both(pydantic.BaseModel):
     start: str = pydantic.Field(default="", alias="from")
 
 
+Letter = Literal[
+    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu"
+]  # fmt: skip
+
+
 class File(pydantic.BaseModel):
     model_config = pydantic.ConfigDict(extra="forbid")
 
@@ -57,6 +62,8 @@ class File(pydantic.BaseModel):
     loose: Optional[Loose] = None  # noqa: UP045
     both: Both | None = None
     anything: Any = None
+    letter: Letter = "alpha"
+    secret: Annotated[pydantic.SecretStr, pydantic.Field(min_length=8)] = pydantic.SecretStr("x" * 8)
     word: Annotated[str, pydantic.Field(pattern="^[a-z]+$")] = "a"
 
     @pydantic.field_validator("name")
@@ -119,6 +126,7 @@ def test_a_node_knows_where_it_stands() -> None:
         ("a: b: c\n", "1:5: a `:` is not allowed here"),
         ("a: 'x\n", "a quote is opened and never closed"),
         ("a: [b\n", "a `[` or `{` is opened and not closed"),
+        ("a:\n  b: 1\n\tc: 2\n", "3:1: indent with spaces, not with a tab"),
         ("a: @x\n", "a value cannot begin with this character"),
         ("a: 1\n b: 2\n", "a `:` is not allowed here"),
         ("a:\n  - b\n c: d\n", "the indentation does not fit"),
@@ -199,7 +207,7 @@ def test_a_good_file_becomes_its_model() -> None:
         ("- a\n", "f.yaml:1:1: the file must have keys of its own"),
         ("nmae: x\n", "f.yaml:1:1: unknown key `nmae`; did you mean `name`?"),
         ("send: {chanels: [sms]}\n", "f.yaml:1:8: unknown key `chanels`; did you mean `channels`?"),
-        ("send: {start: x}\n", "f.yaml:1:8: unknown key `start`"),
+        ("send: {start: x}\n", "f.yaml:1:8: unknown key `start`; known here: "),
         ("items: [{chanels: [sms]}]\n", "f.yaml:1:10: unknown key `chanels`; did you mean `channels`?"),
         ("where: {a: {zzz: 1}}\n", "f.yaml:1:13: unknown key `zzz`"),
         (f"{'z' * 50}: 1\n", "unknown key `" + "z" * 40 + "…`"),
@@ -214,6 +222,10 @@ def test_a_good_file_becomes_its_model() -> None:
         ("colour: 17\n", "`colour` must be 'red' or 'blue'"),
         ("colour: []\n", "`colour` must be 'red' or 'blue'"),
         ("by_colour: {rad: 1}\n", "f.yaml:1:13: `by_colour.rad` must be 'red' or 'blue'"),
+        ("by_colour: {reds: 1}\n", "`by_colour.reds` must be 'red' or 'blue'; did you mean `red`?"),
+        ("letter: alfa\n", "`letter` is none of the 13 words known here; did you mean `alpha`?"),
+        ("letter: q\n", "`letter` must be 'alpha', 'beta'"),
+        ("secret: short\n", "`secret` must have at least this many characters: 8"),
         ("flag: maybe\n", "`flag` must be yes or no"),
         ("ratio: half\n", "`ratio` must be a number"),
         ("name: bad\n", "`name` must be better than that"),
