@@ -24,19 +24,19 @@ class IndexKey:
         self.id = id
         self.generation = generation.to_bytes(1, "big")
         self._start = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded)).copy
         self._kinds: dict[str, Any] = {}
 
     def of(self, kind: str, value: bytes) -> bytes:
         """The digest of a value (generation 0) or of the digest before it (kind ""); kinds never meet."""
         start = self._kinds.get(kind)
         if start is None:
-            start = self._start.copy()
-            start.update(kind.encode() + b"\0")
-            self._kinds[kind] = start
-        inner = start.copy()
+            begun = self._start.copy()
+            begun.update(kind.encode() + b"\0")
+            start = self._kinds[kind] = begun.copy
+        inner = start()
         inner.update(value)
-        outer = self._outer.copy()
+        outer = self._outer()
         outer.update(inner.digest())
         made: bytes = outer.digest()
         return self.generation + made[: DIGEST_BYTES - 1]

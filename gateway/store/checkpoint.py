@@ -11,8 +11,10 @@ from gateway.store.sqlite import SqliteDatabase, connect
 
 PAUSE_SECONDS = 0.25
 """Between two looks at the WAL; more often competes with the commits for the disk, less often moves more at once."""
-RESTART_PAGES = 500
-"""From this size on the WAL is made to start again (2 MB)."""
+RESTART_PAGES = 8_000
+"""From this size on the WAL is made to start again (32 MB); each time the writer waits a moment."""
+LAST_PAGES = 250
+"""So few may be left to move while the writer waits; more are moved beside it first."""
 BOUND_BYTES = 64 * 1024 * 1024
 """Above this the writer waits until the WAL starts again from its beginning."""
 PATIENCE_MILLIS = 250
@@ -64,13 +66,21 @@ class Checkpointer:
         if changed == self._moved:  # nobody wrote: no needless fsync on an idle machine
             return
         self._moved = changed
-        _, pages, _ = link.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        left, pages = self._passive(link)
         if pages < RESTART_PAGES and self._size() <= self._bound:
             return
-        link.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        for _ in range(3):  # what came while the last ones were moved is less each time
+            if left > LAST_PAGES:
+                left, _ = self._passive(link)
         with self._database.writer:
             mode = "TRUNCATE" if self._size() > self._bound else "PASSIVE"
             link.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+
+    @staticmethod
+    def _passive(link: sqlite3.Connection) -> tuple[int, int]:
+        """Move what can be moved beside the writer; pages written since and not moved, and all in the WAL."""
+        _, pages, moved = link.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+        return pages - moved, pages
 
     def _size(self) -> int:
         try:

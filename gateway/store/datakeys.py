@@ -6,7 +6,7 @@ until the replay window closes ("raw-purged" once the bytes are dropped too). Ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -39,7 +39,12 @@ _DESTROY = Statement(
     ("which", "now"),
 )
 _RAW_KEYS = Statement(
-    "raw_keys", sa.select(_key.c.id, _key.c.label, _key.c.wrapped.is_(None)).where(_key.c.kind == RAW)
+    "raw_keys",
+    # only these keys have labels: by that index, and not by the keys of all patients
+    sa.select(_key.c.id, _key.c.label, _key.c.wrapped.is_(None)).where(_key.c.label > "", _key.c.kind == RAW),
+)
+_PURGED_KEYS = Statement(
+    "raw_keys_purged", sa.select(_key.c.id, _key.c.label).where(_key.c.label > "", _key.c.kind == PURGED)
 )
 _SEALED = Statement(
     "raw_sealed_with",
@@ -127,18 +132,21 @@ def destroy(unit: UnitOfWork, id: int) -> bool:  # noqa: A002 -- it is the colum
     return unit.run(_DESTROY, (id, unit.now)) == 1
 
 
-def purge(store: Store, now: Millis, window: Millis) -> int:
+def purge(store: Store, now: Millis, window: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
     """Destroy the raw keys of days that ended more than `window` ms before `now`, and drop the bytes they sealed.
 
     Returns how many messages lost their bytes. May be stopped anywhere and run again; every unit is audited
-    (key.destroyed, content.purged). Raises StoreUnavailable.
+    (key.destroyed, content.purged). What is left of a key goes a window later: its audit entry tells of it.
+    Raises StoreUnavailable.
     """
     ended = (now - window) // DAY
     with store.read() as reader:
         rows = [(row[0], _day(row[1]), row[2]) for row in reader.all(_RAW_KEYS)]
     over = [(number, day, gone) for number, day, gone in rows if day < ended]
     _destroy_all(store, [number for number, _, gone in over if not gone])
-    return sum(_drop_bytes(store, number, day) for number, day, _ in over)
+    dropped = sum(_drop_bytes(store, number, day, stopping) for number, day, _ in over)
+    _forget_keys(store, (now - 2 * window) // DAY)
+    return dropped
 
 
 def _day(label: str) -> int:
@@ -154,10 +162,21 @@ def _destroy_all(store: Store, ids: Sequence[int]) -> None:
         unit.commit()
 
 
-def _drop_bytes(store: Store, key: int, day: int) -> int:
+def _forget_keys(store: Store, before: int) -> None:
+    """Delete what is left of the keys of days before this one."""
+    with store.read() as reader:
+        gone = [int(number) for number, label in reader.all(_PURGED_KEYS) if _day(label) < before]
+    if gone:
+        with store.begin("purge") as unit:
+            unit.delete(_key, "id", gone)
+            unit.audit([("content.forgotten", "key", len(gone))])
+            unit.commit()
+
+
+def _drop_bytes(store: Store, key: int, day: int, stopping: Callable[[], bool]) -> int:
     """Null what a destroyed key sealed, then mark the key as purged."""
     dropped, received, last = 0, day * DAY - HOUR, 0
-    while True:
+    while not stopping():
         with store.begin("purge") as unit:
             rows = unit.all(_SEALED, (received, last, (day + 1) * DAY + HOUR, key, BATCH))
             unit.update(_raw, ("id",), ("sealed",), [(None, row[1]) for row in rows])
@@ -169,3 +188,4 @@ def _drop_bytes(store: Store, key: int, day: int) -> int:
         if len(rows) < BATCH:
             return dropped
         received, last = rows[-1]
+    return dropped

@@ -24,16 +24,20 @@ NONCE_BYTES = 12
 MAX_GENERATIONS = 255
 
 
-def seal(key: bytes, plain: bytes, aad: bytes) -> bytes:
+Cipher = AESGCM
+"""A data key made ready: setting it up costs more than sealing a small value, so who seals twice sets it up once."""
+
+
+def seal(key: bytes | Cipher, plain: bytes, aad: bytes) -> bytes:
     """AES-256-GCM under a fresh random nonce: nonce (12 bytes), ciphertext, tag (16). `aad`: b"<table>.<column>:<id>"."""
     nonce = os.urandom(NONCE_BYTES)
-    return nonce + AESGCM(key).encrypt(nonce, plain, aad)
+    return nonce + (AESGCM(key) if isinstance(key, bytes) else key).encrypt(nonce, plain, aad)
 
 
-def unseal(key: bytes, sealed: bytes, aad: bytes) -> bytes:
+def unseal(key: bytes | Cipher, sealed: bytes, aad: bytes) -> bytes:
     """Inverse of `seal`. KeyringError: another key, another row, or altered bytes."""
     try:
-        return AESGCM(key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
+        return (AESGCM(key) if isinstance(key, bytes) else key).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], aad)
     except (InvalidTag, ValueError):
         place = aad.decode("ascii", "replace")
         raise KeyringError(f"what is sealed at {place} was sealed with another key or was altered") from None
@@ -147,7 +151,7 @@ class Keyring:
 
     def digest(self, kind: str, value: bytes | str) -> bytes:
         """16 bytes under the current index key: its generation (1), keyed digest (15). `kind`: what is digested."""
-        return chain(self._current, kind, value)[-1]
+        return self.sought(kind, value)[0]
 
     def digests(self, kind: str, value: bytes | str) -> tuple[tuple[str, bytes], ...]:
         """(index key id, digest) under the current key, then under the previous one if there is one."""
@@ -157,8 +161,11 @@ class Keyring:
 
     def sought(self, kind: str, value: bytes | str) -> tuple[bytes, ...]:
         """The digests a stored value may have: under the current index key, then under the previous one if there is one."""
-        made = chain(self._current, kind, value)
-        return (made[0],) if len(made) == 1 else (made[-1], made[-2])
+        keys = self._current
+        if len(keys) == 1:  # most deployments never rotate it
+            return (keys[0].of(kind, value.encode() if isinstance(value, str) else value),)
+        made = chain(keys, kind, value)
+        return made[-1], made[-2]
 
     def same(self, kind: str, value: bytes | str, stored: bytes) -> bool:
         """Whether a stored digest is this value's, whichever generation of the index key made it."""

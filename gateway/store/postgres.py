@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,16 @@ from sqlalchemy.engine import URL
 from gateway.model.errors import StoreError
 from gateway.store.packed import Packer, packer
 from gateway.store.session import LeaseLost
-from gateway.store.statement import DialectName, Row, Rows, Statement, insert_text, lookup_text, update_text
+from gateway.store.statement import (
+    DialectName,
+    Row,
+    Rows,
+    Statement,
+    delete_text,
+    insert_text,
+    lookup_text,
+    update_text,
+)
 from gateway.store.wire import Lost, Wire, classified
 
 KEEPALIVE: dict[str, Any] = {
@@ -55,6 +65,10 @@ def translated(error: BaseException) -> StoreError:
     return StoreError(f"the database refused a statement ({type(error).__name__})")
 
 
+_NO_DATABASE = re.compile(r'FATAL:\s+database ".*" does not exist')
+_REFUSED = re.compile(r'FATAL:\s+(password authentication failed|role ".*" does not exist|no pg_hba\.conf entry)')
+
+
 def connect(parts: URL) -> psycopg.Connection[Any]:
     """A connection with our settings. StoreUnavailable: no answer; StoreError: the server refuses us."""
     conninfo = parts.set(drivername="postgresql").render_as_string(hide_password=False)
@@ -63,9 +77,10 @@ def connect(parts: URL) -> psycopg.Connection[Any]:
     try:
         link = psycopg.connect(conninfo, autocommit=True, options=options, **KEEPALIVE)
     except psycopg.OperationalError as error:
-        if (error.sqlstate or "").startswith("28"):
+        said = str(error)  # libpq tells no SQLSTATE of a connection that failed; its words are looked at, never shown
+        if (error.sqlstate or "").startswith("28") or _REFUSED.search(said):
             raise StoreError(f"PostgreSQL at {place} refuses the log-in") from None
-        if error.sqlstate == "3D000":
+        if error.sqlstate == "3D000" or _NO_DATABASE.search(said):
             raise StoreError(f"PostgreSQL at {place}: there is no such database; create it first") from None
         raise Lost(f"no connection to PostgreSQL at {place}") from None
     except psycopg.Error:
@@ -144,6 +159,11 @@ class PostgresSession:
         """UPDATE … FROM unnest(one array a column)."""
         text = update_text("postgresql", table, key, columns)
         return self._change(text, _packed(table, columns + key, rows))
+
+    def delete(self, table: sa.Table, key: str, values: Sequence[Any]) -> int:
+        """One statement over one packed array."""
+        (pack,) = _packers(table, (key,))
+        return self._change(delete_text("postgresql", table, key), (pack(values),))
 
     def expect(self, statement: Statement, params: Row, value: int) -> None:
         """Queued; seen with the next wait, before commit at the latest."""

@@ -69,9 +69,12 @@ INDEXED = (
     _Indexed(tables.patient, "digest", "token"),
     _Indexed(tables.patient, "flags_digest", "token"),
     _Indexed(tables.occurrence, "key", "id"),
+    _Indexed(tables.occurrence, "parent", "id"),
     _Indexed(tables.request, "material", "id"),
     _Indexed(tables.raw, "control_hmac", "id"),
     _Indexed(tables.raw, "body_hmac", "id"),
+    _Indexed(tables.fragment, "continues_hmac", "raw"),
+    _Indexed(tables.fragment, "continued_hmac", "raw"),
     _Indexed(tables.quarantine, "control_hmac", "raw"),
     _Indexed(tables.communication, "body_hmac", "id"),
 )

@@ -12,6 +12,7 @@ point; a run that stopped anywhere is finished by the next ordinary run. Digests
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,10 @@ SPAN = 2 * MINUTE
 MAX_ROWS = 5_000
 """Rows of one block: what a verdict has to look through, and what one read holds in memory."""
 GENESIS = b"\0" * 32
+SLICE = 50
+BREATH_SECONDS = 0.001
+"""The sealer digests so many rows at a stretch, half a millisecond, and then rests: however much there is to seal,
+whoever acknowledges messages waits no longer for the interpreter."""
 
 _audit, _link, _block, _checkpoint = tables.audit, tables.audit_patient, tables.block, tables.checkpoint
 _encode = msgspec.json.Encoder().encode
@@ -98,12 +103,21 @@ class Block:
         return hashlib.sha256(_encode(shown)).digest()
 
 
-def row_digests(rows: Sequence[Row], links: Sequence[Row]) -> list[bytes]:
-    """The digest of each audit row with its patient links (both ordered by audit id)."""
+def row_digests(rows: Sequence[Row], links: Sequence[Row], *, breath: float = 0.0) -> list[bytes]:
+    """The digest of each audit row with its patient links (both ordered by audit id); `breath`: seconds of rest a slice."""
     patients: dict[int, list[int]] = {}
     for audit, patient in links:
         patients.setdefault(audit, []).append(patient)
-    return [hashlib.sha256(_encode([*row, patients.get(row[0], [])])).digest() for row in rows]
+    digests: list[bytes] = []
+    for at in range(0, len(rows), SLICE):
+        if at and breath:
+            time.sleep(breath)
+        digests += [_digest([*row, patients.get(row[0], ())]) for row in rows[at : at + SLICE]]
+    return digests
+
+
+def _digest(shown: list[object]) -> bytes:
+    return hashlib.sha256(_encode(shown)).digest()
 
 
 def leaves(rows: Sequence[Row], digests: Sequence[bytes]) -> bytes:
@@ -111,9 +125,11 @@ def leaves(rows: Sequence[Row], digests: Sequence[bytes]) -> bytes:
     return b"".join(row[0].to_bytes(8, "big") + digest[:8] for row, digest in zip(rows, digests, strict=True))
 
 
-def block_of(n: int, rows: Sequence[Row], links: Sequence[Row], previous: bytes, at: int) -> Block:
-    """The block over these rows."""
-    digests = row_digests(rows, links)
+def block_of(
+    n: int, rows: Sequence[Row], links: Sequence[Row], previous: bytes, at: int, *, breath: float = 0.0
+) -> Block:
+    """The block over these rows; `breath` as `row_digests`."""
+    digests = row_digests(rows, links, breath=breath)
     digest = hashlib.sha256(b"".join(digests)).digest()
     return Block(n, rows[0][0], rows[-1][0], len(rows), digest, previous, at, leaves(rows, digests))
 
@@ -140,16 +156,19 @@ def seal(store: Store, *, heads_file: Path | None = None) -> Sealing:
 
 
 def _seal_all(store: Store) -> tuple[int, int]:
-    watermark, blocks, total = _watermark(store), 0, 0
+    below, blocks, total = watermark(store), 0, 0
     while True:
-        sealed = _append(store, watermark)
+        sealed = _append(store, below)
         if sealed == 0:
             return blocks, total
         blocks, total = blocks + 1, total + sealed
 
 
-def _watermark(store: Store) -> int:
-    """Fix the watermark in a short unit of its own, in which nobody can take a writer lease."""
+def watermark(store: Store) -> int:
+    """An id below which nothing will ever appear any more: everything under it can be read once and for all.
+
+    Fixed in a short unit of its own, in which nobody can take a writer lease. Raises StoreUnavailable, StoreError.
+    """
     with store.begin(ACTOR) as unit:
         unit.session.claim(ids.ALL_WRITERS, wait=True)
         until = store.ids.publish(unit.session, unit.writer, unit.now)
@@ -169,7 +188,7 @@ def _append(store: Store, watermark: int) -> int:
     if not rows:
         return 0
     size, previous = (int(tip[0]), tip[1]) if tip else (0, GENESIS)
-    block = block_of(size + 1, rows, links, previous, reader.now)
+    block = block_of(size + 1, rows, links, previous, reader.now, breath=BREATH_SECONDS)
     with store.begin(ACTOR) as unit:
         _commit_block(unit, block, fresh=tip is None)
         unit.commit()

@@ -60,6 +60,10 @@ class Session(Protocol):
         """Update by key; rows hold new values, then key values. Returns how many rows were touched."""
         ...
 
+    def delete(self, table: sa.Table, key: str, values: Sequence[Any]) -> int:
+        """Delete the rows whose `key` is one of `values`. Returns how many there were."""
+        ...
+
     def expect(self, statement: Statement, params: Row, value: int) -> None:
         """Ask for one number; LeaseLost at once or with a later call, commit at the latest, when it is another."""
         ...

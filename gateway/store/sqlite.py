@@ -16,7 +16,17 @@ import sqlalchemy as sa
 
 from gateway.model.errors import Conflict, StoreError, StoreUnavailable
 from gateway.store.session import LeaseLost
-from gateway.store.statement import CHUNK, DialectName, Row, Rows, Statement, insert_text, lookup_text, update_text
+from gateway.store.statement import (
+    CHUNK,
+    DialectName,
+    Row,
+    Rows,
+    Statement,
+    delete_text,
+    insert_text,
+    lookup_text,
+    update_text,
+)
 
 BUSY_SECONDS = 10.0
 """How long a unit waits for another process's write lock before it gives up (StoreUnavailable)."""
@@ -42,6 +52,10 @@ _TRANSIENT = {
     sqlite3.SQLITE_PROTOCOL: "the database is locked by another process",
     sqlite3.SQLITE_NOMEM: "the database is out of memory",
 }
+_RUINED = {
+    sqlite3.SQLITE_NOTADB: "the database file is no SQLite database: check `database` in caregate.yaml, or restore the file from its backup",
+    sqlite3.SQLITE_CORRUPT: "the database file is damaged: stop the gateway, keep a copy of it, and restore the backup",
+}
 _COLUMN = re.compile(r"\b[a-z_]+\.[a-z_]+\b")
 
 
@@ -55,6 +69,8 @@ def translated(error: sqlite3.Error) -> StoreError:
         return Conflict(f"a unique key was taken meanwhile: {place}")
     if (code & 0xFF) in _TRANSIENT:
         return StoreUnavailable(_TRANSIENT[code & 0xFF])
+    if (code & 0xFF) in _RUINED:
+        return StoreError(_RUINED[code & 0xFF])
     return StoreError(f"the database refused a statement: {error.sqlite_errorname} {place}".rstrip())
 
 
@@ -208,6 +224,14 @@ class SqliteSession:
         """Executemany over one prepared statement."""
         try:
             self._cursor.executemany(update_text("sqlite", table, key, columns), rows)
+        except sqlite3.Error as error:
+            raise translated(error) from None
+        return self._cursor.rowcount
+
+    def delete(self, table: sa.Table, key: str, values: Sequence[Any]) -> int:
+        """Executemany over one prepared statement."""
+        try:
+            self._cursor.executemany(delete_text("sqlite", table, key), [(value,) for value in values])
         except sqlite3.Error as error:
             raise translated(error) from None
         return self._cursor.rowcount

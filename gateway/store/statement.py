@@ -23,11 +23,11 @@ Row = tuple[Any, ...]
 Rows = sa.Table | sa.Join
 """What is looked up: a table, or a join (its columns are named <table>_<column>)."""
 
-EXEMPT_TABLES = frozenset({"lease", "block", "checkpoint"})
-"""Leases and sealing: exempt from law 2 by name."""
+EXEMPT_TABLES = frozenset({"lease", "block", "checkpoint", "feed_slot", "feed_count", "feed_mark"})
+"""Leases, sealing and feed counters: exempt from law 2 by name."""
 
 EXEMPT_COLUMNS = {
-    "source": frozenset({"last_received"}),
+    "source": frozenset({"last_received", "first_received", "watched", "resumed"}),
     "request": frozenset({"ring_at", "lease_until", "fence"}),
 }
 """Feed counters, rung marks and send leases: the only columns of audited tables that may change unaudited."""
@@ -180,6 +180,14 @@ def update_text(dialect: DialectName, table: sa.Table, key: tuple[str, ...], col
     for alias, name in names[len(columns) :]:
         update = update.where(table.c[name] == given[alias])
     return str(update.compile(dialect=_dialect(dialect)))
+
+
+@cache
+def delete_text(dialect: DialectName, table: sa.Table, key: str) -> str:
+    """DELETE by one key column (SQLite: one value a call; PostgreSQL: = ANY($1))."""
+    column, value = table.c[key], sa.bindparam("value", type_=table.c[key].type)
+    wanted = value if dialect == "sqlite" else sa.any_(sa.cast(sa.bindparam("values"), ARRAY(column.type)))
+    return str(sa.delete(table).where(column == wanted).compile(dialect=_dialect(dialect)))
 
 
 CHUNK = 64

@@ -38,6 +38,9 @@ def _some_index(name: str, column: str) -> Index:
     return Index(name, column, sqlite_where=told, postgresql_where=told)
 
 
+_SILENT = "reason = 'feed-silent'"
+
+
 # -- leases, cursors, sources (exempt from law 2 by name: leases and cursors)
 lease = Table(
     "lease",
@@ -55,6 +58,76 @@ source = Table(
     Column("name", TEXT, nullable=False, unique=True),
     _col("held", INT, default="0"),
     _col("last_received", BIG, null=True),
+    _col("first_received", BIG, null=True),
+    _col("watched", BIG, null=True),  # when its silence was judged last
+    _col("resumed", BIG, null=True),  # when we began to watch again after a pause of our own
+    _col("silent_since", BIG, null=True),  # while it is silent against its own habit
+    _col("excused_until", BIG, null=True),  # a person expects silence until then
+)
+
+# -- feed counters (exempt from law 2 by name)
+feed_slot = Table(
+    "feed_slot",
+    metadata,
+    _col("source", BIG),
+    _col("slot", BIG),  # quarter hours since 1970, UTC
+    _col("messages", BIG),
+    PrimaryKeyConstraint("source", "slot", name="feed_slot_of"),
+    sqlite_with_rowid=False,
+)
+feed_count = Table(
+    "feed_count",
+    metadata,
+    _col("source", BIG),
+    _col("day", INT),  # in the feed's zone, days since 0001-01-01
+    _col("type", TEXT),
+    _col("result", TEXT),
+    _col("reason", TEXT),
+    _col("messages", BIG),
+    PrimaryKeyConstraint("source", "day", "type", "result", "reason", name="feed_count_of"),
+    sqlite_with_rowid=False,
+)
+feed_mark = Table(
+    "feed_mark",
+    metadata,
+    Column("name", TEXT, primary_key=True),  # counted: messages up to this id are in the counters
+    _col("value", BIG),
+)
+
+# -- what staff are told
+alert = Table(
+    "alert",
+    metadata,
+    _col("kind", TEXT),
+    _col("source", TEXT),  # the feed's name; empty: the gateway as a whole
+    _col("host", TEXT),  # where only one machine can see it
+    _col("since", BIG),
+    _col("count", BIG),
+    _col("resolved", BIG, null=True),
+    PrimaryKeyConstraint("kind", "source", "host", name="alert_of"),
+)
+alert_told = Table(
+    "alert_told",
+    metadata,
+    _col("kind", TEXT),
+    _col("source", TEXT),
+    _col("host", TEXT),
+    _col("sink", TEXT),
+    _col("since", BIG),  # of the condition that was told last
+    _col("word", TEXT),
+    _col("at", BIG),
+    _col("tries", INT, default="0"),  # in vain, since then
+    _col("tried", BIG, null=True),
+    PrimaryKeyConstraint("kind", "source", "host", "sink", name="alert_told_of"),
+)
+
+cursor = Table(
+    "cursor",
+    metadata,
+    Column("source", BIG, nullable=False),
+    Column("name", TEXT, nullable=False),  # sequence: the last number taken (D-07) · join: nobody else joins parts now
+    _col("value", TEXT),
+    PrimaryKeyConstraint("source", "name", name="cursor_of"),
 )
 
 # -- keys
@@ -86,6 +159,22 @@ raw = Table(
     _col("result", TEXT),
     Index("raw_control", "control_hmac", "body_hmac"),
     Index("raw_received", "received"),
+)
+fragment = Table(  # a part of a message; it waits until `ended` is set (B-07)
+    "fragment",
+    metadata,
+    Column("raw", BIG, primary_key=True, autoincrement=False),
+    _col("source", BIG),
+    _col("continues_hmac", BYTES, null=True),  # MSH-14, DSC-1: forgotten when it waits no more
+    _col("continued_hmac", BYTES, null=True),
+    _col("size", BIG),
+    _col("at", BIG),  # when a part of this message came last
+    _col("place", INT, null=True),  # of a joined message, from 0
+    _col("ended", BIG, null=True),  # the audit row that says how: the message it is a part of, or its quarantine
+    _some_index("fragment_continues", "continues_hmac"),
+    _some_index("fragment_continued", "continued_hmac"),
+    _some_index("fragment_ended", "ended"),
+    Index("fragment_waiting", "at", sqlite_where=text("ended IS NULL"), postgresql_where=text("ended IS NULL")),
 )
 quarantine = Table(
     "quarantine",
@@ -209,9 +298,11 @@ occurrence = Table(
     _col("hold", TEXT, default="''"),
     _col("raw", BIG),  # the message that last changed it
     _col("sealed_facts", BYTES),
+    _col("parent", BYTES, null=True),  # keyed digest of the appointment it is a part of (SI-22)
     UniqueConstraint("key", "kind", name="occurrence_key"),
     # by nothing that a later message changes: the index of a row that is updated stays as it is
     Index("occurrence_patient", "patient"),
+    _some_index("occurrence_parent", "parent"),
 )
 
 # -- what is planned and was tried
@@ -249,6 +340,8 @@ request = Table(
     UniqueConstraint("occurrence", "rule", "step", "material_version", "recipient", name="request_once"),
     Index("request_ring", "state", "priority", "ring_at"),
     Index("request_patient", "patient"),
+    # the few that wait for a feed to speak again: looked for every half minute
+    Index("request_feed_silent", "id", sqlite_where=text(_SILENT), postgresql_where=text(_SILENT)),
 )
 communication = Table(
     "communication",

@@ -185,6 +185,14 @@ class UnitOfWork(Reader):
             self._unaudited = table.name
         return self._session.update(table, key, columns, rows)
 
+    def delete(self, table: sa.Table, key: str, values: Sequence[Any]) -> int:
+        """Delete the rows whose `key` column is one of `values`. Returns how many there were."""
+        if not values:
+            return 0
+        if table.name not in EXEMPT_TABLES:
+            self._unaudited = table.name
+        return self._session.delete(table, key, values)
+
     def audit(
         self,
         entries: Sequence[tuple[Any, ...]],

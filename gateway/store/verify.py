@@ -9,6 +9,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from gateway.model.errors import StoreError
+from gateway.model.when import HOUR, Millis
 from gateway.store import heads, tables
 from gateway.store.engine import Store
 from gateway.store.seal import GENESIS, LINKS, ROWS, Block, block_of, head
@@ -35,21 +36,32 @@ _NEXT = Statement(
 )
 _UNSEALED = Statement(
     "unsealed",
-    sa.select(sa.func.count()).select_from(tables.audit).where(tables.audit.c.id > sa.bindparam("last")),
+    sa.select(sa.func.count(), sa.func.min(tables.audit.c.at))
+    .select_from(tables.audit)
+    .where(tables.audit.c.id > sa.bindparam("last")),
     ("last",),
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """`verdict` is one sentence. `first_bad`: the first audit row that is not as sealed, where one can be named."""
+    """`verdict` is one sentence. `first_bad`: the first audit row that is not as sealed, where one can be named.
+
+    `ok`: what is sealed is as it was sealed. It says nothing of the `unsealed` rows, which nothing proves yet;
+    `behind`: one of them has waited longer than sealing ever takes while the gateway works.
+    """
 
     ok: bool
+    behind: bool = False
     verdict: str
     blocks: int
     rows: int
     unsealed: int
     first_bad: int | None = None
+
+
+PATIENCE: Millis = HOUR
+"""Sealing runs every few seconds; rows that have waited for this long show that it does not."""
 
 
 class _Broken(Exception):
@@ -75,9 +87,24 @@ def verify(store: Store, heads_file: Path | None = None) -> Verification:
         verdict = str(broken)
         return Verification(ok=False, verdict=verdict, blocks=blocks, rows=rows, unsealed=0, first_bad=broken.first_bad)
     with store.read() as reader:
-        unsealed = int((reader.one(_UNSEALED, (last,)) or (0,))[0])
-    verdict = f"intact: {rows} rows in {blocks} blocks, {signed}{outside}; {unsealed} rows not sealed yet"
-    return Verification(ok=True, verdict=verdict, blocks=blocks, rows=rows, unsealed=unsealed)
+        unsealed, oldest = reader.one(_UNSEALED, (last,)) or (0, None)
+        behind = oldest is not None and reader.now - oldest > PATIENCE
+    covered = f"{rows} rows in {blocks} blocks, {signed}{outside}"
+    verdict = _verdict(covered, rows, int(unsealed), behind=behind)
+    return Verification(ok=True, behind=behind, verdict=verdict, blocks=blocks, rows=rows, unsealed=int(unsealed))
+
+
+def _verdict(covered: str, rows: int, unsealed: int, *, behind: bool) -> str:
+    """Only a log that is sealed as a whole is called intact; of the rest it is said that nothing proves it yet."""
+    if not unsealed:
+        return f"intact: {covered}"
+    rest = f"{unsealed} rows are not sealed yet, and nothing proves those"
+    cause = (
+        f": sealing has not run for {PATIENCE // HOUR}h or more (is a gateway with the role `work` running?)"
+        if behind
+        else ""
+    )
+    return f"sealed part intact: {covered}; {rest}{cause}" if rows else f"nothing is sealed yet: {rest}{cause}"
 
 
 def _checked_blocks(store: Store) -> Iterator[Block]:
@@ -100,7 +127,8 @@ def _check_rows(reader: Reader, block: Block, after: int) -> None:
     """All rows up to the block's last one must be the block's, and say what they said."""
     rows = reader.all(ROWS, (after, block.last + 1, block.count + 1_000))
     links = reader.all(LINKS, (after, block.last))
-    orphan = next((audit for audit, _ in links if audit not in {row[0] for row in rows}), None)
+    known = {row[0] for row in rows}
+    orphan = next((audit for audit, _ in links if audit not in known), None)
     if rows:
         again = block_of(block.n, rows, links, block.previous, block.at)
         if again == block and orphan is None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from gateway.pipeline import conditions, silence, tallying
 from gateway.store import datakeys, packed, seal, tables
 from gateway.store.engine import Store
 from gateway.store.statement import CHUNK, Statement, lookup_text
@@ -18,6 +19,12 @@ LOOKUPS = [
     (tables.address, "id", "address_pkey"),
     (tables.occurrence, "key", "occurrence_key"),
     (tables.occurrence, "patient", "occurrence_patient"),
+    (tables.occurrence, "parent", "occurrence_parent"),
+    (tables.cursor, "source", "cursor_of"),
+    (tables.fragment, "raw", "fragment_pkey"),
+    (tables.fragment, "continues_hmac", "fragment_continues"),
+    (tables.fragment, "continued_hmac", "fragment_continued"),
+    (tables.fragment, "ended", "fragment_ended"),
     (tables.raw, "control_hmac", "raw_control"),
     (tables.patient, "token", "patient_pkey"),
     (tables.patient, "survivor", "patient_survivor"),
@@ -87,6 +94,11 @@ def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index:
         (seal.LINKS, (1, 2), "audit_patient_audit"),
         (datakeys._SEALED, (1, 2, 3, 4, 5), "raw_received"),
         (datakeys._LABELLED, ("1:2",), "data_key_label"),
+        (silence.WAITING, (0, 10), "request_feed_silent"),
+        (silence.SLOTS, (1, 2), "feed_slot_of"),
+        (tallying.REASONS, (1, 2), "raw_pkey"),
+        (conditions.UNSEALED, (1, 2), "audit_pkey"),
+        (conditions.FRESH, (1, 2), "quarantine_state"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

@@ -166,6 +166,13 @@ def test_a_file_that_is_no_database_is_refused(tmp_path: Path, keyring: Keyring,
     """By condition, not by content."""
     path = tmp_path / "note.txt"
     path.write_text("canary " * 1000)
-    with pytest.raises(StoreError, match="SQLITE_NOTADB"):
+    with pytest.raises(StoreError, match="is no SQLite database: check `database`"):
         Store.open(f"sqlite:///{path}", keyring, clock, holder="test")
     shutil.rmtree(tmp_path / "nothing", ignore_errors=True)
+
+
+def test_a_server_without_the_database_says_what_to_do(postgres_server: str) -> None:
+    """To `migrate` as to everything else: the sentence is ours, and names the next step."""
+    url = sa.make_url(postgres_server).set(database="nobody_made_it").render_as_string(hide_password=False)
+    with pytest.raises(StoreError, match="there is no such database; create it first"):
+        migrate(url)

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.model.errors import StoreUnavailable
-from gateway.model.when import MINUTE
+from gateway.model.when import HOUR, MINUTE
 from gateway.ports import SetClock
 from gateway.store import heads, ids, leases, tables
 from gateway.store import seal as sealing
@@ -51,16 +51,30 @@ def test_everything_audited_is_sealed_and_verified(store: Store, note: Note) -> 
     note(store, 9)
     found = verify(store)
     assert (found.ok, found.unsealed, found.first_bad) == (True, 1, None)
-    assert found.verdict.startswith("intact: ")
+    assert found.verdict.startswith("sealed part intact: ")
+    assert "1 rows are not sealed yet, and nothing proves those" in found.verdict
     seal(store)
     assert verify(store).unsealed == 0
+    assert verify(store).verdict.startswith("intact: ")
 
 
 def test_an_empty_database_verifies(store: Store) -> None:
     """Before anything was sealed there is no checkpoint."""
     found = verify(store)
-    assert found.ok
-    assert "no checkpoint" in found.verdict
+    assert (found.ok, found.behind, found.rows) == (True, False, 0)
+    assert found.verdict.startswith("nothing is sealed yet: ")
+
+
+def test_a_log_that_nobody_seals_is_not_called_whole(store: Store, note: Note, clock: SetClock) -> None:
+    """AU-05: what is sealed is intact, but the rest has waited for an hour: somebody must look."""
+    seal(store)
+    note(store, 7)
+    clock.set(clock.now() + HOUR)
+    assert not verify(store).behind
+    clock.set(clock.now() + 1)
+    found = verify(store)
+    assert (found.ok, found.behind, found.unsealed) == (True, True, 1)
+    assert "sealing has not run for 1h or more" in found.verdict
 
 
 def test_the_digest_is_what_the_documentation_says(store: Store, note: Note, monkeypatch: pytest.MonkeyPatch) -> None:
