@@ -6,10 +6,12 @@ the database is the one retry authority. Nothing is ever delayed, dead-lettered 
 
 from __future__ import annotations
 
+import copy
 import os
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -247,6 +249,41 @@ def stop(worker: Worker, *, timeout: Millis = 30 * SECOND) -> None:
         telemetry.log().warning("worker.unclean", error=error)
     broker = worker.broker
     broker.middleware[:] = [one for one in broker.middleware if not isinstance(one, _WorkerMiddleware)]
+
+
+def reachable(broker: Broker) -> bool:
+    """Whether the broker answers within a second or two, over a connection of its own; memory always does. Never raises."""
+    try:
+        if isinstance(broker, RedisBroker):
+            return _redis_answers(broker)
+        return isinstance(broker, MemoryBroker) or _amqp_answers(broker)
+    except Exception:  # noqa: BLE001 - whatever it says, its words may hold a password
+        return False
+
+
+def _redis_answers(broker: RedisBroker) -> bool:
+    pool = broker.client.connection_pool
+    told = {**pool.connection_kwargs, "socket_timeout": 1, "socket_connect_timeout": 1, "retry": None}
+    client = redis.Redis(connection_pool=redis.ConnectionPool(connection_class=pool.connection_class, **told))
+    try:
+        return bool(client.ping())
+    finally:
+        client.close()
+        client.connection_pool.disconnect()
+
+
+def _amqp_answers(broker: Any) -> bool:
+    import pika
+    import pika.exceptions
+
+    several = broker.parameters if isinstance(broker.parameters, list) else [broker.parameters]
+    for told in several:
+        parameters = copy.copy(told)
+        parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = 1
+        with suppress(pika.exceptions.AMQPError, OSError):
+            pika.BlockingConnection(parameters).close()
+            return True
+    return False
 
 
 def close(broker: Broker) -> None:

@@ -14,11 +14,12 @@ from gateway.model.request import RequestStatus
 from gateway.model.rule import Rule
 from gateway.model.verdict import Deny, Hold, Reason
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import consenting, merges, people, replacing
-from gateway.pipeline.batch import Batch, Prepared, PreparedEvent, new_occurrence, retell, state_of, write_state
+from gateway.pipeline import consenting, family, merges, people, replacing
+from gateway.pipeline.batch import Batch, new_occurrence, retell, state_of, write_state
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.occurrences import Change, Standing, apply, is_end
 from gateway.pipeline.planning import Occasion, Plan, ended, release, replan
+from gateway.pipeline.preparing import Prepared, PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, join_reasons, split_reasons
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
@@ -27,6 +28,13 @@ from gateway.policy.decide import at_planning
 from gateway.ruleset.schedule import OCCURRED, Planned
 
 Entry = tuple[Any, ...]
+
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_MERGED, _MOVED = EventKind.PATIENT_MERGED, EventKind.ENCOUNTER_MOVED
+_STALE, _UNCHANGED = Standing.STALE, Standing.UNCHANGED
+_EVENT_APPLIED, _EVENT_UNCHANGED, _EVENT_STALE = Action.EVENT_APPLIED, Action.EVENT_UNCHANGED, Action.EVENT_STALE
+_CANCELLED, _NO_LONGER_MATCHES = Reason.CANCELLED, Reason.NO_LONGER_MATCHES
+_SECOND = Precision.SECOND
 
 
 @dataclass(slots=True)
@@ -68,20 +76,19 @@ class Applier:
         event = prepared.event
         patient, sure = self._patient(prepared, applied)
         applied.patients.append(patient.token)
-        if event.kind is EventKind.PATIENT_MERGED:
+        if event.kind is _MERGED:
             applied.entries += merges.merge(self.batch, patient, prepared, raw)
-        evidence = f"message {raw}"
         if event.consents:
-            believed = sure and event.recorded >= patient.version
+            believed, evidence = sure and event.recorded >= patient.version, f"message {raw}"
             applied.entries += consenting.record(self.directory, patient, event.consents, evidence, believed=believed)
         if not self.directory.knows(patient, event, prepared.person):
-            self._person(patient, prepared, evidence, applied, sure=sure)
+            self._person(patient, prepared, f"message {raw}", applied, sure=sure)
         applied.entries += people.follow(self.batch, patient, prepared)
         kind = event.kind
         if event.occurrence is not None and prepared.keys:
             kind = self._occurrence(one, prepared, patient, raw, applied)
-        elif event.kind is not EventKind.PATIENT_MERGED:
-            applied.entries.append((Action.EVENT_APPLIED, kind.value, None))
+        elif kind is not _MERGED:
+            applied.entries.append((_EVENT_APPLIED, kind.value, None))
         applied.events.append(kind.value)
 
     # -- who
@@ -151,22 +158,32 @@ class Applier:
         if row is None:
             row = new_occurrence(self.batch.uow, prepared.keys[0], told.kind.value, patient, source)
             self.batch.add_occurrence(row)
-        if change.standing is Standing.STALE:
-            applied.entries.append((Action.EVENT_STALE, event.kind.value, row.id))
+        if change.standing is _STALE:
+            applied.entries.append((_EVENT_STALE, event.kind.value, row.id))
             if raised := {reason for reason, told in event.visit_flags.items() if told} - split_reasons(row.hold):
                 # An overtaken message may restrict, and nothing else (law 6).
                 row.hold, row.dirty = join_reasons({*split_reasons(row.hold), *raised}), True
                 applied.entries[-1] += tuple(sorted(raised))
             return event.kind
         moved = self._same_patient(row, patient, prepared, applied)
-        if change.standing is Standing.UNCHANGED and not moved:
+        if prepared.parent:
+            family.adopt(row, prepared)
+        if change.standing is _UNCHANGED and not moved:
             retell(row, change.state, raw)
-            applied.entries.append((Action.EVENT_UNCHANGED, change.kind.value, row.id))
+            applied.entries.append((_EVENT_UNCHANGED, change.kind.value, row.id))
             return change.kind
-        lifted = split_reasons(row.hold) - change.state.holds
+        lifted = split_reasons(row.hold) - change.state.holds if row.hold else None
         write_state(row, change.state, raw)
-        applied.entries += release(row.requests, lifted, self.batch.uow.now)
-        applied.entries.append((Action.EVENT_APPLIED, change.kind.value, row.id, row.status))
+        if lifted:
+            applied.entries += release(row.requests, lifted, self.batch.uow.now)
+        applied.entries.append((_EVENT_APPLIED, change.kind.value, row.id, row.status))
+        if prepared.named:
+            followed = family.follow(self.batch, row, prepared, change.kind, raw)
+            applied.entries += followed.entries
+            applied.patients += followed.patients
+        if prepared.parent and (gone := family.orphaned(self.batch, row, prepared, raw)) is not None:
+            applied.entries += gone
+            return change.kind
         self._plan(row, patient, event, change, raw, applied)
         return change.kind
 
@@ -188,7 +205,7 @@ class Applier:
         if row.new or self.directory.root(row.patient).token == patient.token:
             return False
         applied.patients.append(row.patient)
-        told = prepared.event.kind is EventKind.ENCOUNTER_MOVED and self._from_whom(prepared, row)
+        told = prepared.event.kind is _MOVED and self._from_whom(prepared, row)
         reason = Reason.SUPERSEDED if told else Reason.IDENTITY_CONFLICT
         for request in row.requests:
             if request.waiting:
@@ -210,7 +227,7 @@ class Applier:
     ) -> None:
         if self.baseline and not row.requests:
             return
-        ended = Reason.CANCELLED if _withdraws(change.kind) else Reason.NO_LONGER_MATCHES
+        ended = _CANCELLED if _withdraws(change.kind) else _NO_LONGER_MATCHES
         plan = self.replan(row, patient, occurred=event.occurred, raw=raw, ended_by=ended)
         applied.entries += plan.entries
         applied.rules += plan.matched
@@ -278,9 +295,12 @@ class Applier:
         facts: dict[str, FactValue] = dict(row.facts or {})
         if self.rules.ruleset.asks_person(row.reached_by):
             facts.update(self.directory.facts(patient, self.batch.uow.now, zone))
-        facts["event.occurred"] = When(row.occurred, zone, Precision.SECOND)
+        facts["event.occurred"] = When(row.occurred, zone, _SECOND)
         return facts
 
 
+_TAKEN_BACK = frozenset({EventKind.ENCOUNTER_DISCHARGE_CANCELLED, EventKind.APPOINTMENT_MISSED})
+
+
 def _withdraws(kind: EventKind) -> bool:
-    return is_end(kind) or kind in (EventKind.ENCOUNTER_DISCHARGE_CANCELLED, EventKind.APPOINTMENT_MISSED)
+    return is_end(kind) or kind in _TAKEN_BACK

@@ -2,53 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from gateway.model.event import PatientEvent, RawMessage, Reading, Result
+from gateway.model.event import Result
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline.directory import Directory, identifier_digests, person_digests
+from gateway.pipeline.cursors import JOIN, SEQUENCE, locked
+from gateway.pipeline.directory import Directory
+from gateway.pipeline.joining import Joins
 from gateway.pipeline.occurrences import State
 from gateway.pipeline.packing import pack, unpack
+from gateway.pipeline.preparing import Prepared, PreparedEvent
+from gateway.pipeline.rawform import stored
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow, join_reasons, split_reasons
+from gateway.pipeline.sequencing import Numbers
 from gateway.store import tables
-from gateway.store.datakeys import DataKey, feed_key
-from gateway.store.keyring import Keyring, seal
+from gateway.store.datakeys import feed_key
+from gateway.store.keyring import Cipher, Keyring, seal
 from gateway.store.uow import UnitOfWork
 
 _RAW = ("id", "source", "control_hmac", "body_hmac", "received", "feed_key", "sealed", "type", "ack", "result")
 _SEEN = ("control_hmac", "body_hmac", "id", "ack", "result", "type")
-_TYPE = re.compile(r"[A-Z][A-Z0-9]{2}(?:\^[A-Z][A-Z0-9]{2})?").fullmatch
 _QUARANTINE = ("raw", "control_hmac", "code", "place", "rule", "state", "at", "decided")
 
 
 @dataclass(slots=True)
-class PreparedEvent:
-    """An event with its keyed digests, computed before the transaction opens."""
-
-    event: PatientEvent
-    ids: list[tuple[bytes, ...]]
-    merged: list[tuple[bytes, ...]]
-    keys: tuple[bytes, ...]
-    person: tuple[bytes, bytes]
-    replaced: tuple[bytes, ...] = ()
-
-
-@dataclass(slots=True)
-class Prepared:
-    """A message read and digested; pure, so a retried transaction starts from it again."""
-
-    message: RawMessage
-    reading: Reading
-    control: tuple[bytes, ...]
-    bodies: tuple[bytes, ...]
-    events: list[PreparedEvent]
-    generation: int
-
-
-@dataclass(frozen=True, slots=True)
 class Seen:
     """An earlier message with the same control key."""
 
@@ -62,54 +41,6 @@ class Seen:
     def refused(self) -> bool:
         """Whether it lies, or lay, in quarantine."""
         return self.result == Result.QUARANTINED
-
-
-def prepare(keyring: Keyring, message: RawMessage, reading: Reading) -> Prepared:
-    """Digest a reading's keys: control id within its feed (D-01), body, identifiers, occurrence."""
-    if not _TYPE(reading.type):
-        reading = replace(reading, type="")  # MSH-9 of a garbled message may hold anything, a name too
-    # What has no control id is known by its bytes: a poison message resent for ever is stored once (A-08, D-05).
-    key = reading.control_key if reading.control_key is not None else (reading.body_key or message.body).hex()
-    control = keyring.sought("control", f"{message.source}\x1f{key}")
-    bodies = keyring.sought("body", reading.body_key or message.body)
-    events = [_prepare_event(keyring, message, event) for event in reading.events if event.production]
-    return Prepared(message, reading, control, bodies, events, keyring.generation)
-
-
-def _prepare_event(keyring: Keyring, message: RawMessage, event: PatientEvent) -> PreparedEvent:
-    if event.recorded > message.received:
-        # A source's clock that runs ahead, or a typed year, must not make all that follows look overtaken (N-06).
-        event = replace(event, recorded=message.received)
-    told = event.occurrence
-    keys: tuple[bytes, ...] = ()
-    replaced: tuple[bytes, ...] = ()
-    if told is not None:
-        if told.version is not None and told.version > message.received:
-            told = replace(told, version=message.received)
-            event = replace(event, occurrence=told)
-        keys = _occurrence_digests(keyring, message.source, told.kind, told.key)
-        if told.replaces is not None:
-            replaced = _occurrence_digests(keyring, message.source, told.kind, told.replaces)
-    return PreparedEvent(
-        event,
-        [identifier_digests(keyring, one) for one in event.identifiers],
-        [identifier_digests(keyring, one) for one in event.merged_from],
-        keys,
-        person_digests(keyring, event),
-        replaced,
-    )
-
-
-def _occurrence_digests(keyring: Keyring, source: str, kind: str, key: str) -> tuple[bytes, ...]:
-    """Digests of an occurrence's key; one without a namespace is only unique within its feed (SI-21)."""
-    scope = "" if _namespace(key) else source
-    return keyring.sought("occurrence", f"{scope}\x1f{kind}\x1f{key}")
-
-
-def _namespace(key: str) -> str:
-    """The namespace of "filler|id|namespace|…" or "visit|id|authority"; empty when the message told none."""
-    parts = key.split("|")
-    return parts[2] if len(parts) > 2 else ""
 
 
 class Batch:
@@ -127,22 +58,44 @@ class Batch:
         self._raw: list[tuple[Any, ...]] = []
         self._quarantine: list[tuple[Any, ...]] = []
         self._resolved: list[tuple[Any, ...]] = []
-        self._feed_keys: dict[int, DataKey] = {}
+        self._feed_keys: dict[str, tuple[int, int, Cipher]] = {}
+        self.numbers: Numbers | None = None
+        self.joins: Joins | None = None
 
     # -- reading
 
     def load(self, prepared: Sequence[Prepared]) -> None:
         """Everything these messages may touch, in a handful of look-ups; patients are locked in token order."""
+        self._load_cursors([one for one in prepared if one.reading.sequence is not None or one.reading.fragment])
         controls = [digest for one in prepared for digest in one.control]
         if controls:
             for control, body, *rest in self.uow.lookup(tables.raw, _SEEN, "control_hmac", controls):
                 self.seen.setdefault(bytes(control), []).append(Seen(bytes(body), *rest))
             self._load_quarantine([key for key, some in self.seen.items() if any(one.refused for one in some)])
-        events = [event for one in prepared for event in one.events]
+        self.load_events([event for one in prepared for event in one.events])
+
+    def load_events(self, events: Sequence[PreparedEvent]) -> None:
+        """What these events may touch, as far as it is not there yet."""
         self.directory.load(
             digest for event in events for group in (event.ids, event.merged) for some in group for digest in some
         )
-        self._load_occurrences([key for event in events for key in (*event.keys, *event.replaced)])
+        self._load_occurrences([key for event in events for key in (*event.keys, *event.replaced, *event.above)])
+        if named := [key for event in events for key in event.named]:
+            self._load_occurrences(named, by="parent")
+
+    def _load_cursors(self, prepared: Sequence[Prepared]) -> None:
+        """Of feeds that number their messages or send them in parts; almost no feed does."""
+        if not prepared:
+            return
+        wanted = {
+            (self.source_id(one.message.source), SEQUENCE) for one in prepared if one.reading.sequence is not None
+        }
+        parted = {(self.source_id(one.message.source), JOIN) for one in prepared if one.reading.fragment is not None}
+        values = locked(self.uow, wanted | parted)
+        if wanted:
+            self.numbers = Numbers(self.uow, values)
+        if parted:
+            self.joins = Joins(self.uow, self.keyring)
 
     def _load_quarantine(self, controls: Sequence[bytes]) -> None:
         columns = ("control_hmac", "raw", "state")
@@ -150,10 +103,13 @@ class Batch:
             if state == "open":
                 self.open_quarantine.setdefault(bytes(control), set()).add(raw)
 
-    def _load_occurrences(self, keys: Sequence[bytes]) -> None:
+    def _load_occurrences(self, keys: Sequence[bytes], *, by: str = "key") -> None:
         if not keys:
             return
-        rows = [OccurrenceRow(*row) for row in self.uow.lookup(tables.occurrence, OccurrenceRow.COLUMNS, "key", keys)]
+        rows = [OccurrenceRow(*row) for row in self.uow.lookup(tables.occurrence, OccurrenceRow.COLUMNS, by, keys)]
+        if self.occurrences:
+            known = {row.id for row in self.occurrences.values()}
+            rows = [row for row in rows if row.id not in known]
         self.take(rows)
 
     def take(self, rows: Sequence[OccurrenceRow]) -> None:
@@ -161,6 +117,8 @@ class Batch:
         self.directory.load_tokens(row.patient for row in rows)
         for row in rows:
             row.key = bytes(row.key)
+            if row.parent is not None:
+                row.parent = bytes(row.parent)
             self.occurrences[row.key] = row
             patient = self.directory.patients[row.patient]
             row.facts = unpack(self.directory.open_facts(patient, row.sealed_facts, row.id))
@@ -175,9 +133,17 @@ class Batch:
             assert request.occurrence is not None
             by_id[request.occurrence].requests.append(request)
 
+    def heard(self, one: Prepared) -> bool:
+        """Whether an earlier message, here or before, came under the same control id; hardly ever."""
+        return not self.seen.keys().isdisjoint(one.control)
+
     def occurrence(self, keys: tuple[bytes, ...]) -> OccurrenceRow | None:
         """The stored occurrence with one of these key digests."""
-        return next((self.occurrences[key] for key in keys if key in self.occurrences), None)
+        for key in keys:
+            row = self.occurrences.get(key)
+            if row is not None:
+                return row
+        return None
 
     def waiting_of(self, patient: int) -> list[RequestRow]:
         """All requests of a patient that may still be sent, including those planned in this very batch."""
@@ -196,33 +162,36 @@ class Batch:
 
     def keep_raw(self, one: Prepared, raw: int, ack: str, result: str) -> None:
         """Store the bytes exactly as received, sealed under the key of their feed and day."""
-        source = self.source_id(one.message.source)
-        key = self._feed_keys.get(source)
-        if key is None:
-            key = self._feed_keys[source] = feed_key(self.uow, source)
-        sealed = seal(key.plain, one.message.body, b"raw.sealed:%d" % raw)
+        message, type_, body = one.message, one.reading.type, one.bodies[0]
+        source, key, cipher = self._feed_keys.get(message.source) or self._feed_key(message.source)
+        sealed = seal(cipher, stored(message), b"raw.sealed:%d" % raw)
         control = one.control[0] if one.control else b""
-        self._raw.append(
-            (
-                raw,
-                source,
-                control,
-                one.bodies[0],
-                one.message.received,
-                key.id,
-                sealed,
-                one.reading.type,
-                ack,
-                result,
-            )
-        )
+        self._raw.append((raw, source, control, body, message.received, key, sealed, type_, ack, result))
         if control:
-            seen = Seen(one.bodies[0], raw, ack, result, one.reading.type)
+            seen = Seen(body, raw, ack, result, type_)
             self.seen.setdefault(control, []).append(seen)
+
+    def _feed_key(self, name: str) -> tuple[int, int, Cipher]:
+        """A feed's row id, the id of its key of today, and that key's cipher."""
+        source = self.source_id(name)
+        key = feed_key(self.uow, source)
+        found = self._feed_keys[name] = (source, key.id, Cipher(key.plain))
+        return found
 
     def source_id(self, name: str) -> int:
         """The row id of a configured source."""
         return self._source_ids[name]
+
+    def write_raw(self) -> None:
+        """Write the messages kept so far, for what must find them before the end of the unit."""
+        if self._raw:
+            self.uow.insert(tables.raw, _RAW, self._raw)
+            self._raw = []
+
+    def forget(self, messages: Collection[int]) -> None:
+        """These messages were put into quarantine after they had been kept: a resend is no repeat (D-04)."""
+        for some in self.seen.values():
+            some[:] = [replace(one, result=Result.QUARANTINED) if one.id in messages else one for one in some]
 
     def quarantine(self, one: Prepared, raw: int, code: int, place: str, rule: str) -> None:
         """Keep an unreadable message where a person can see, mend and replay it."""
@@ -250,8 +219,9 @@ class Batch:
         uow = self.uow
         self._seal_occurrences()
         self.directory.flush()
-        if self._raw:
-            uow.insert(tables.raw, _RAW, self._raw)
+        if self.numbers is not None:
+            self.numbers.flush()
+        self.write_raw()
         if self._quarantine:
             uow.insert(tables.quarantine, _QUARANTINE, self._quarantine)
         if self._resolved:
@@ -270,6 +240,8 @@ class Batch:
         if new := [row.values() for row in rows if row.new]:
             self.uow.insert(tables.occurrence, OccurrenceRow.COLUMNS, new)
         known = [row for row in rows if not row.new]
+        if adopted := [(row.parent, row.id) for row in known if row.adopted]:
+            self.uow.update(tables.occurrence, ("id",), ("parent",), adopted)
         if rekeyed := [(row.key, row.id) for row in known if row.rekeyed]:
             self.uow.update(tables.occurrence, ("id",), ("key",), rekeyed)
         if retold := [(row.version, row.raw, row.id) for row in known if row.retold and not row.dirty]:
@@ -357,6 +329,7 @@ def new_occurrence(uow: UnitOfWork, key: bytes, kind: str, patient: PatientRow, 
         "",
         0,
         b"",
+        None,
         {},
         new=True,
     )

@@ -345,11 +345,12 @@ class _Clearing:
             self._wait(min(timed, key=lambda one: one.until or 0))
         elif holds:
             hold = holds[0]
-            _close(self.uow, self.row, RequestStatus.ON_HOLD, hold.reason, Action.REQUEST_HELD, hold.gate)
+            told = (hold.gate, hold.detail) if hold.detail else (hold.gate,)
+            _close(self.uow, self.row, RequestStatus.ON_HOLD, hold.reason, Action.REQUEST_HELD, *told)
         elif finals:
             denies = [one for one in finals if isinstance(one, Deny)]
-            told = [one for one in denies if one.reason is not Reason.CHANNEL_NOT_CONFIGURED] or denies
-            self._end(told[0].reason, told[0].gate)
+            denied = next((one for one in denies if one.reason is not Reason.CHANNEL_NOT_CONFIGURED), denies[0])
+            self._end(denied.reason, denied.gate)
         else:
             self._end(Reason.REFUSED)
 
@@ -366,9 +367,8 @@ class _Clearing:
         self.uow.run(
             queries.SETTLE, (RequestStatus.ACTIVE, hold.reason, row.due, until, row.attempts, None, row.id, row.fence)
         )
-        self.uow.audit(
-            [(Action.REQUEST_HELD, row.id, hold.reason, hold.gate, until)], request=row.id, patients=[row.patient]
-        )
+        entry = (Action.REQUEST_HELD, row.id, hold.reason, hold.gate, until, *([hold.detail] if hold.detail else []))
+        self.uow.audit([entry], request=row.id, patients=[row.patient])
 
     def _end(self, reason: Reason, *more: object) -> None:
         _close(self.uow, self.row, RequestStatus.REVOKED, reason, Action.REQUEST_WITHDRAWN, *more)

@@ -21,7 +21,7 @@ from gateway.pipeline import queries
 from gateway.pipeline.rows import ContactRow, PatientRow, join_reasons
 from gateway.policy.zones import plausible_zones
 from gateway.store import tables
-from gateway.store.keyring import Keyring, seal, unseal
+from gateway.store.keyring import Cipher, Keyring, seal, unseal
 from gateway.store.uow import UnitOfWork
 
 Entry = tuple[Any, ...]
@@ -132,10 +132,11 @@ class Directory:
     def resolve(self, digests: Sequence[tuple[bytes, ...]]) -> tuple[PatientRow | None, list[PatientRow]]:
         """The patient of the first known identifier, and any *other* patients the rest point to."""
         roots: dict[int, PatientRow] = {}
+        known = self.by_digest
         for alternatives in digests:
             for digest in alternatives:
-                token = self.by_digest.get(digest)
-                if token is not None:
+                token = known.get(digest)
+                if token is not None and token not in roots:
                     row = self.root(token)
                     if row.data_key is not None:  # who was erased is nobody we know
                         roots.setdefault(row.token, row)
@@ -155,9 +156,9 @@ class Directory:
         self, row: PatientRow, identifiers: Sequence[Identifier], digests: Sequence[tuple[bytes, ...]]
     ) -> int:
         """Point identifiers nobody has yet at this patient; returns how many were new."""
-        added = 0
+        added, known = 0, self.by_digest
         for identifier, alternatives in zip(identifiers, digests, strict=True):
-            if any(digest in self.by_digest for digest in alternatives):
+            if alternatives[0] in known or (len(alternatives) > 1 and alternatives[1] in known):
                 continue
             plain = _json([identifier.system, identifier.type, identifier.value])
             sealed = self._seal(row, plain, b"identifier.sealed:%d" % row.token)
@@ -458,15 +459,19 @@ class Directory:
 
     @staticmethod
     def _seal(row: PatientRow, plain: bytes, aad: bytes) -> bytes:
-        if row.data_key is None:
-            raise Erased("the patient was erased")
-        return seal(row.data_key, plain, aad)
+        return seal(row.cipher or _ready(row), plain, aad)
 
     @staticmethod
     def _unseal(row: PatientRow, sealed: bytes, aad: bytes) -> bytes:
-        if row.data_key is None:
-            raise Erased("the patient was erased")
-        return unseal(row.data_key, bytes(sealed), aad)
+        return unseal(row.cipher or _ready(row), bytes(sealed), aad)
+
+
+def _ready(row: PatientRow) -> Cipher:
+    """The patient's cipher, kept as long as the unit keeps the row. Erased: there is no key any more."""
+    if row.data_key is None:
+        raise Erased("the patient was erased")
+    row.cipher = Cipher(row.data_key)
+    return row.cipher
 
 
 CONSENT_COLUMNS = (

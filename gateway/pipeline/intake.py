@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from gateway import telemetry
+from gateway.model.audit import NodeFailure
 from gateway.model.event import AckCode, Outcome, RawMessage, Result
+from gateway.pipeline.witnessing import Witness
 from gateway.ports import ReplyTo
 
 _Offer = tuple[RawMessage, object, ReplyTo]
@@ -29,8 +31,9 @@ class IntakeThread:
     database step would have to win the interpreter lock back (design: "The hot path, measured").
     """
 
-    def __init__(self, receiver: Receives, *, max_batch: int = 64, max_queue: int = 4096) -> None:
+    def __init__(self, receiver: Receives, witness: Witness, *, max_batch: int = 64, max_queue: int = 4096) -> None:
         self._receiver = receiver
+        self._witness = witness
         self._max_batch = max_batch
         self._max_queue = max_queue
         self._offers: queue.SimpleQueue[_Offer | None] = queue.SimpleQueue()
@@ -39,7 +42,12 @@ class IntakeThread:
 
     def start(self) -> None:
         """Begin to take offers."""
+        self._witness.start()
         self._thread.start()
+
+    def witness(self, source: str, failure: NodeFailure, host: str) -> None:
+        """Have it audited that somebody at `host` was turned away; never blocks (TL-04)."""
+        self._witness(source, failure, host)
 
     def offer(self, message: RawMessage, ticket: object, reply_to: ReplyTo) -> bool:
         """Queue one message; False when saturated or closing: nothing was taken (A-04)."""
@@ -48,12 +56,18 @@ class IntakeThread:
         self._offers.put((message, ticket, reply_to))
         return True
 
+    @property
+    def taking(self) -> bool:
+        """Whether it takes offers: started, not closing, its thread alive."""
+        return self._thread.is_alive() and not self._closing.is_set()
+
     def close(self, timeout: float = 30.0) -> None:
         """Take nothing new, commit and answer what is in hand, stop (F-16). `timeout` in seconds."""
         self._closing.set()
         self._offers.put(None)
         if self._thread.is_alive():
             self._thread.join(timeout)
+        self._witness.stop()
 
     def _run(self) -> None:
         closing = False

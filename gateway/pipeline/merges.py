@@ -11,7 +11,8 @@ from gateway.model.audit import Action
 from gateway.model.event import OccurrenceKind
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
-from gateway.pipeline.batch import Batch, PreparedEvent
+from gateway.pipeline.batch import Batch
+from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
 from gateway.store import tables
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from enum import StrEnum
 from operator import attrgetter
 
 from gateway.model.event import EventKind, PatientEvent
 from gateway.model.facts import FactValue
+from gateway.model.frozen import value
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, When
 
@@ -22,7 +23,7 @@ class Standing(StrEnum):
     STALE = "stale"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class State:
     """An occurrence as stored: status and what led to it, times, holds, facts."""
 
@@ -37,7 +38,7 @@ class State:
     facts: Mapping[str, FactValue]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Change:
     """What an event makes of an occurrence. `kind` is what it turned out to be (an S13 nobody knew is a booking)."""
 
@@ -46,6 +47,7 @@ class Change:
     state: State
 
 
+_NEW, _OTHER, _SAME = Standing.NEW, Standing.CHANGED, Standing.UNCHANGED
 _ENDS = frozenset(
     {
         EventKind.APPOINTMENT_CANCELLED,
@@ -62,6 +64,12 @@ _ENDS = frozenset(
     }
 )
 _OVER = frozenset({"cancelled", "entered-in-error", "stopped"})
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_BOOKED, _MODIFIED = EventKind.APPOINTMENT_BOOKED, EventKind.APPOINTMENT_MODIFIED
+_RESCHEDULED, _MISSED = EventKind.APPOINTMENT_RESCHEDULED, EventKind.APPOINTMENT_MISSED
+_AVAILABLE, _CORRECTED = EventKind.RESULT_AVAILABLE, EventKind.RESULT_CORRECTED
+_RENEWED, _CHANGED = EventKind.PRESCRIPTION_RENEWED, EventKind.PRESCRIPTION_CHANGED
+_UPDATED, _REOPENED = EventKind.ENCOUNTER_UPDATED, EventKind.ENCOUNTER_DISCHARGE_CANCELLED
 # What a booking or a change turns out to be when it tells a status that ends the appointment (SI-25).
 _ENDED_BY = {
     "cancelled": EventKind.APPOINTMENT_CANCELLED,
@@ -78,7 +86,8 @@ _UNDER_WAY = frozenset(
         EventKind.ENCOUNTER_CLASS_CHANGED,
     }
 )
-_BOOKINGS = frozenset({EventKind.APPOINTMENT_BOOKED, EventKind.APPOINTMENT_RESCHEDULED})
+_BOOKINGS = frozenset({_BOOKED, _RESCHEDULED})
+_BOOKABLE = _BOOKINGS | {_MODIFIED}
 
 
 def is_end(kind: str) -> bool:
@@ -98,7 +107,7 @@ def apply(event: PatientEvent, stored: State | None) -> Change:
         return Change(standing=Standing.STALE, kind=event.kind, state=stored)
     kind = _kind(event, stored)
     state = _next(event, stored, kind)
-    standing = Standing.UNCHANGED if _same(state, stored) else Standing.CHANGED
+    standing = _SAME if _same(state, stored) else _OTHER
     return Change(standing=standing, kind=kind, state=state)
 
 
@@ -110,20 +119,20 @@ def _version(event: PatientEvent) -> Millis:
 
 def _same(one: State, two: State) -> bool:
     """Whether two states differ in nothing but the time they were told."""
-    return all(get(one) == get(two) for get in _TOLD)
+    return _told(one) == _told(two)
 
 
-_TOLD = tuple(attrgetter(name.name) for name in fields(State) if name.name != "version")
+_told = attrgetter(*(name.name for name in fields(State) if name.name != "version"))
 
 
 def _first(event: PatientEvent) -> Change:
     told = event.occurrence
     assert told is not None
     kind = _ended(event)
-    if kind in (EventKind.APPOINTMENT_RESCHEDULED, EventKind.APPOINTMENT_MODIFIED):
-        kind = EventKind.APPOINTMENT_BOOKED  # SI-30: upsert
-    if kind is EventKind.PRESCRIPTION_RENEWED:
-        kind = EventKind.PRESCRIPTION_CHANGED
+    if kind is _RESCHEDULED or kind is _MODIFIED:
+        kind = _BOOKED  # SI-30: upsert
+    if kind is _RENEWED:
+        kind = _CHANGED
     state = State(
         status=told.status or "unknown",
         reached_by=kind.value,
@@ -132,10 +141,17 @@ def _first(event: PatientEvent) -> Change:
         start=told.start,
         end=told.end.utc if told.end else None,
         facility=told.facility,
-        holds=frozenset(reason for reason, on in event.visit_flags.items() if on),
+        holds=_raised(event) if event.visit_flags else _NO_HOLDS,
         facts=dict(event.facts),
     )
-    return Change(standing=Standing.NEW, kind=kind, state=state)
+    return Change(standing=_NEW, kind=kind, state=state)
+
+
+_NO_HOLDS: frozenset[Reason] = frozenset()
+
+
+def _raised(event: PatientEvent) -> frozenset[Reason]:
+    return frozenset(reason for reason, on in event.visit_flags.items() if on)
 
 
 def _kind(event: PatientEvent, stored: State) -> EventKind:
@@ -144,43 +160,44 @@ def _kind(event: PatientEvent, stored: State) -> EventKind:
     assert told is not None
     over = stored.status in _OVER
     if event.kind in _EXPECTING and stored.status in _BEGUN:
-        return EventKind.ENCOUNTER_UPDATED  # the visit has begun: nothing is expected any more (AD-05, AD-17)
-    if event.kind is EventKind.RESULT_AVAILABLE and stored.reached_by == EventKind.RESULT_CORRECTED:
-        return EventKind.RESULT_CORRECTED  # the corrected report told again is no new result (OR-04)
-    if event.kind is EventKind.PRESCRIPTION_RENEWED and stored.reached_by != EventKind.PRESCRIPTION_NO_REFILLS_LEFT:
-        return EventKind.PRESCRIPTION_CHANGED
+        return _UPDATED  # the visit has begun: nothing is expected any more (AD-05, AD-17)
+    if event.kind is _AVAILABLE and stored.reached_by == _CORRECTED:
+        return _CORRECTED  # the corrected report told again is no new result (OR-04)
+    if event.kind is _RENEWED and stored.reached_by != EventKind.PRESCRIPTION_NO_REFILLS_LEFT:
+        return _CHANGED
     if (ended := _ended(event)) is not event.kind:
         return ended
-    if event.kind in _BOOKINGS and not over and stored.reached_by != EventKind.APPOINTMENT_MISSED:
+    if event.kind in _BOOKINGS and not over and stored.reached_by != _MISSED:
         moved = told.start is not None and told.start != stored.start
-        return EventKind.APPOINTMENT_RESCHEDULED if moved else EventKind.APPOINTMENT_MODIFIED
-    if event.kind is EventKind.APPOINTMENT_RESCHEDULED:
-        return EventKind.APPOINTMENT_BOOKED  # a cancelled appointment given a new time is booked again
+        return _RESCHEDULED if moved else _MODIFIED
+    if event.kind is _RESCHEDULED:
+        return _BOOKED  # a cancelled appointment given a new time is booked again
     return event.kind
 
 
 def _ended(event: PatientEvent) -> EventKind:
     """The kind, or what ends the appointment when a booking or change tells such a status (SI-10, SI-25)."""
-    told = event.occurrence
-    if event.kind in _BOOKINGS or event.kind is EventKind.APPOINTMENT_MODIFIED:
-        return _ENDED_BY.get((told and told.status) or "", event.kind)
-    return event.kind
+    kind = event.kind
+    if kind in _BOOKABLE and event.occurrence is not None:
+        return _ENDED_BY.get(event.occurrence.status or "", kind)
+    return kind
 
 
 def _next(event: PatientEvent, stored: State, kind: EventKind) -> State:
     told = event.occurrence
     assert told is not None
-    repeated = kind.value == stored.reached_by and (told.status or stored.status) == stored.status
-    keeps = kind.is_update or (repeated and kind is not EventKind.APPOINTMENT_RESCHEDULED)
-    reopened = kind is EventKind.ENCOUNTER_DISCHARGE_CANCELLED
-    facts = {name: value for name, value in stored.facts.items() if name not in event.cleared}
-    facts.update(event.facts)
+    repeated = kind == stored.reached_by and (told.status or stored.status) == stored.status
+    keeps = kind.is_update or (repeated and kind is not _RESCHEDULED)
+    reopened = kind is _REOPENED
+    facts = {**stored.facts, **event.facts}
+    for name in event.cleared:
+        facts.pop(name, None)
     if reopened:
         facts.pop("encounter.end", None)
         facts.pop("encounter.disposition", None)
-    holds = (stored.holds | {reason for reason, on in event.visit_flags.items() if on}) - {
-        reason for reason, on in event.visit_flags.items() if not on
-    }
+    holds = stored.holds
+    if event.visit_flags:
+        holds = (holds | _raised(event)) - {reason for reason, on in event.visit_flags.items() if not on}
     return State(
         status=_status(event, stored, kind),
         reached_by=stored.reached_by if keeps else kind.value,
@@ -189,7 +206,7 @@ def _next(event: PatientEvent, stored: State, kind: EventKind) -> State:
         start=told.start or stored.start,
         end=None if reopened else told.end.utc if told.end else stored.end,
         facility=told.facility or stored.facility,
-        holds=frozenset(holds),
+        holds=holds,
         facts=facts,
     )
 
@@ -202,8 +219,8 @@ def _status(event: PatientEvent, stored: State, kind: EventKind) -> str:
         return stored.status
     if kind in _UNDER_WAY and stored.status == "finished":
         return stored.status
-    if kind is EventKind.ENCOUNTER_UPDATED and event.kind in _EXPECTING:
+    if kind is _UPDATED and event.kind in _EXPECTING:
         return stored.status
-    if kind is EventKind.RESULT_CORRECTED:
+    if kind is _CORRECTED:
         return "corrected"
     return told.status

@@ -9,16 +9,28 @@ from gateway.model.audit import Action
 from gateway.model.event import EventKind
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
-from gateway.pipeline.batch import Batch, PreparedEvent
+from gateway.pipeline.batch import Batch
 from gateway.pipeline.planning import release
+from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import PatientRow
 
 Entry = tuple[Any, ...]
 
+# Most events are none of these; one look tells. An attribute of an Enum class costs ten times as much (Python 3.11).
+_CONCERNED = frozenset(
+    {
+        EventKind.PATIENT_DELETED,
+        EventKind.PATIENT_ADDED,
+        EventKind.PATIENT_IDENTIFIER_CHANGED,
+        EventKind.PATIENT_IDENTIFIER_MOVED,
+    }
+)
+_RENUMBERED = EventKind.PATIENT_IDENTIFIER_CHANGED
+
 
 def known_before(batch: Batch, prepared: PreparedEvent) -> PatientRow | None:
     """Whom the old number of an A47 names, when nobody has the new one yet (AD-21)."""
-    if prepared.event.kind is not EventKind.PATIENT_IDENTIFIER_CHANGED:
+    if prepared.event.kind is not _RENUMBERED:
         return None
     return batch.directory.resolve(prepared.merged)[0]
 
@@ -26,11 +38,13 @@ def known_before(batch: Batch, prepared: PreparedEvent) -> PatientRow | None:
 def follow(batch: Batch, patient: PatientRow, prepared: PreparedEvent) -> list[Entry]:
     """Do what the kind of event asks for; returns audit entries."""
     kind = prepared.event.kind
+    if kind not in _CONCERNED:
+        return []
     if kind is EventKind.PATIENT_DELETED:
         return _deleted(batch, patient)
     if kind is EventKind.PATIENT_ADDED and Reason.PERSON_DELETED in patient.holds:
         return _back(batch, patient)
-    if kind is EventKind.PATIENT_IDENTIFIER_CHANGED:
+    if kind is _RENUMBERED:
         return _renumbered(batch, patient, prepared)
     if kind is EventKind.PATIENT_IDENTIFIER_MOVED:
         others = _others(batch, patient, prepared)

@@ -9,6 +9,7 @@ from typing import Any
 
 from gateway.model.audit import Action
 from gateway.model.facts import FactValue
+from gateway.model.frozen import value
 from gateway.model.request import RequestKind, RequestStatus
 from gateway.model.rule import Rule
 from gateway.model.verdict import Deny, Hold, Reason, Verdict
@@ -16,10 +17,20 @@ from gateway.model.when import Millis
 from gateway.pipeline.packing import material
 from gateway.pipeline.rows import OccurrenceRow, RequestRow
 from gateway.ruleset.index import RuleSet
-from gateway.ruleset.match import deciding, undecided
+from gateway.ruleset.match import against
 from gateway.ruleset.schedule import Planned, planned
 
 Entry = tuple[Any, ...]
+
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_UNMATCHED, _PLANNED, _HELD, _WITHHELD = (
+    Action.RULE_UNMATCHED,
+    Action.REQUEST_PLANNED,
+    Action.REQUEST_HELD,
+    Action.REQUEST_WITHHELD,
+)
+_ACTIVE, _ON_HOLD, _REVOKED = RequestStatus.ACTIVE.value, RequestStatus.ON_HOLD.value, RequestStatus.REVOKED.value
+_OF_A_RULE = RequestKind.RULE.value
 
 # A step revoked for one of these is not planned again by a later update of the same occurrence.
 _FINAL = frozenset({Reason.DECEASED, Reason.WITHDRAWN_BY_HAND, Reason.REFUSED, Reason.OPTED_OUT, Reason.CONSENT_DENIED})
@@ -38,7 +49,7 @@ _FRESH = frozenset(
 _PLANNING_HOLDS = frozenset({Reason.UNMAPPED_CODE, Reason.TIME_UNCERTAIN})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Occasion:
     """What planning needs beside the rules. `permanent`: the planning gates' answer for one step."""
 
@@ -71,9 +82,9 @@ def replan(row: OccurrenceRow, rules: RuleSet, occasion: Occasion, *, ended_by: 
     plan = Plan(entries=[], matched=[])
     standing: set[tuple[str, str]] = set()
     for rule in rules.for_event(row.reached_by, occasion.facts):
-        against = deciding(rule, occasion.facts)
-        if against is not None and not undecided(rule, occasion.facts):
-            plan.entries.append((Action.RULE_UNMATCHED, rule.name, against.line, against.fact))
+        decided = against(rule, occasion.facts)
+        if decided is not None:
+            plan.entries.append((_UNMATCHED, rule.name, decided.line, decided.fact))
             continue
         plan.matched.append(rule.name)
         said = material(occasion.facts, rule.material)
@@ -101,7 +112,7 @@ def _steps(row: OccurrenceRow, rule: Rule, occasion: Occasion, plan: Plan) -> tu
 
 def _latest(row: OccurrenceRow, rule: str, step: str) -> RequestRow | None:
     found = [one for one in row.requests if one.rule == rule and one.step == step]
-    return max(found, key=lambda one: one.material_version, default=None)
+    return max(found, key=lambda one: one.material_version) if found else None
 
 
 def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion: Occasion, plan: Plan) -> None:
@@ -120,23 +131,26 @@ def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion:
     verdict = occasion.permanent(rule, step)
     withheld = verdict.reason if isinstance(verdict, Deny) else _past(step, occasion)
     if withheld:
-        plan.entries.append((Action.REQUEST_WITHHELD, None, rule.name, step.step, withheld))
+        plan.entries.append((_WITHHELD, None, rule.name, step.step, withheld))
         return
     version = 0 if last is None else last.material_version + 1
     made = _request(row, rule, step, occasion, version, occasion.digest(said), verdict)
     row.requests.append(made)
     plan.entries.append(
-        (Action.REQUEST_PLANNED, made.id, rule.name, step.step, made.due)
-        if verdict is None
-        else (Action.REQUEST_HELD, made.id, rule.name, step.step, verdict.reason)
+        (_PLANNED, made.id, rule.name, step.step, made.due) if verdict is None else _held(made, verdict)
     )
+
+
+def _held(made: RequestRow, verdict: Deny | Hold) -> Entry:
+    detail = [verdict.detail] if isinstance(verdict, Hold) and verdict.detail else []
+    return (_HELD, made.id, made.rule, made.step, verdict.reason, *detail)
 
 
 def _again(last: RequestRow, same: bool) -> bool:
     """Whether the step's last request leaves room for another; `same`: it would say and time nothing new."""
     if last.reason in _FINAL and not last.waiting:
         return False
-    if last.state == RequestStatus.REVOKED and last.reason in _FRESH:
+    if last.state == _REVOKED and last.reason in _FRESH:
         return True
     return not same
 
@@ -155,7 +169,7 @@ def release(requests: Iterable[RequestRow], lifted: AbstractSet[Reason], now: Mi
     """Let requests that were held for a reason that no longer stands be judged again; returns audit entries."""
     entries: list[Entry] = []
     for request in requests:
-        if request.state == RequestStatus.ON_HOLD and request.reason in lifted:
+        if request.state == _ON_HOLD and request.reason in lifted:
             entries.append((Action.REQUEST_RELEASED, request.id, request.reason))
             request.settle(RequestStatus.ACTIVE, None)
             request.ring_at = max(request.due, now)
@@ -177,7 +191,7 @@ def _request(
     due = max(step.due, occasion.now)
     return RequestRow(
         occasion.new_id(),
-        RequestKind.RULE,
+        _OF_A_RULE,
         occasion.patient,
         row.id,
         occasion.raw,
@@ -190,7 +204,7 @@ def _request(
         rule.priority.lane,
         due,
         step.expires,
-        RequestStatus.ON_HOLD if isinstance(hold, Hold) else RequestStatus.ACTIVE,
+        _ON_HOLD if isinstance(hold, Hold) else _ACTIVE,
         hold.reason if isinstance(hold, Hold) else None,
         due,
         new=True,

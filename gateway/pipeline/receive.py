@@ -6,16 +6,22 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from gateway import telemetry
 from gateway.model.audit import Action
 from gateway.model.errors import CaregateError, Conflict, StoreUnavailable
 from gateway.model.event import AckCode, Fault, Outcome, RawMessage, Reading, Result, Severity
+from gateway.pipeline import repeating
 from gateway.pipeline.applying import Applier
-from gateway.pipeline.batch import Batch, Prepared, Seen, prepare
+from gateway.pipeline.batch import Batch, Seen
 from gateway.pipeline.directory import Directory
+from gateway.pipeline.parting import first_control_id, is_part
+from gateway.pipeline.parting import take as take_part
+from gateway.pipeline.preparing import Prepared, prepare
 from gateway.pipeline.rules import ActiveRules
+from gateway.pipeline.sequencing import Numbers
 from gateway.pipeline.site import Site
 from gateway.ports import Reader
 from gateway.store.engine import Store
@@ -25,6 +31,8 @@ Ring = Callable[[Sequence[int]], None]
 _TRIES = 5
 _PAUSE = 0.01  # seconds before the second try; doubled each time
 _REFUSALS = frozenset({200, 201, 202, 203})  # table 0357: type, event, processing id, version
+# Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
+_AA, _ACCEPTED, _IGNORED, _RECEIVED = AckCode.AA, Result.ACCEPTED, Result.IGNORED, Action.MESSAGE_RECEIVED
 _OURS = Fault(code=207, rule="application internal error", severity=Severity.FATAL)
 
 
@@ -115,6 +123,8 @@ class Receiver:
             batch.flush()
             due = batch.rings(uow.now)
             uow.commit()
+        if batch.numbers is not None:
+            _tell_refused(batch.numbers)
         if due:
             self._ring(due)
         return outcomes
@@ -127,24 +137,59 @@ class Receiver:
         return [prepare(keyring, one.message, one.reading) for one in prepared]
 
     def _apply(self, batch: Batch, applier: Applier, one: Prepared) -> Outcome:
-        earlier = _repeat(batch, one)
+        if one.reading.sequence is not None:
+            return self._numbered(batch, applier, one, one.reading.sequence)
+        return self._decide(batch, applier, one)
+
+    def _numbered(self, batch: Batch, applier: Applier, one: Prepared, number: int) -> Outcome:
+        """A message of a feed that numbers them (D-07): in turn, repeated, or mending what is kept; else refused (D-11)."""
+        numbers, source, name = batch.numbers, batch.source_id(one.message.source), one.message.source
+        assert numbers is not None, "it was loaded with the batch"
+        if number <= 0:
+            return numbers.restart(source, one.reading, name)
+        known = repeating.repeat(batch, one) or repeating.mends(batch, one, again=numbers.is_last(source, number))
+        if not known and not numbers.expects(source, number):
+            return numbers.refuse(source, one.reading, name)
+        outcome = self._decide(batch, applier, one)
+        numbers.take(source, number)
+        return replace(outcome, sequence=number)
+
+    def _decide(self, batch: Batch, applier: Applier, one: Prepared) -> Outcome:
+        heard = batch.heard(one)
+        earlier = repeating.repeat(batch, one) if heard else None
         if earlier is not None:
             return _repeated(batch, one, earlier)
-        if one.reading.ack is not AckCode.AA:
-            return self._refuse(batch, one)
-        return _take(batch, applier, one)
+        if one.reading.fragment is not None and is_part(batch, one):
+            return take_part(
+                batch,
+                one,
+                mended=partial(repeating.mended, batch, one),
+                kept=repeating.already_open(batch, one),
+                read=partial(self._read, whole=False),
+                settle=partial(self._settle, batch, applier),
+                refusal=self._quarantine_ack(one.message.source, AckCode.AE),
+            )
+        return self._settle(batch, applier, one)
 
-    def _refuse(self, batch: Batch, one: Prepared) -> Outcome:
+    def _settle(
+        self, batch: Batch, applier: Applier, one: Prepared, *, raw: int | None = None, joined: Sequence[int] = ()
+    ) -> Outcome:
+        """Take a message that can be read, keep one that cannot. `raw`, `joined`: its id and parts, of one that was joined."""
+        if one.reading.ack is not AckCode.AA:
+            return self._refuse(batch, one, raw=raw, joined=joined)
+        return _take(batch, applier, one, raw=raw, joined=joined)
+
+    def _refuse(self, batch: Batch, one: Prepared, *, raw: int | None = None, joined: Sequence[int] = ()) -> Outcome:
         """Not readable, or of a kind the standard does not know: kept sealed, with the refusal it asks for."""
         reading = one.reading
         fault = reading.noticed[0]
         rejected = fault.code in _REFUSALS
         result = Result.REJECTED if rejected else Result.QUARANTINED
-        ack = reading.ack if rejected else self._quarantine_ack(one)
-        if again := _already_open(batch, one):
+        ack = reading.ack if rejected else self._quarantine_ack(one.message.source, reading.ack)
+        if raw is None and (again := repeating.already_open(batch, one)):
             batch.uow.audit([(Action.MESSAGE_REPEATED, again.id, {"source": one.message.source})])
             return _outcome(reading, result, ack, again.id, reason=fault.rule)
-        raw = batch.uow.new_id()
+        raw = raw or batch.uow.new_id()
         place = str(fault.place or "")
         batch.keep_raw(one, raw, ack.value, result.value)
         if not rejected:
@@ -156,13 +201,13 @@ class Receiver:
             "code": fault.code,
             "place": place,
         }
-        batch.uow.audit([(Action.MESSAGE_QUARANTINED, result.value, fault.rule, details)], id=raw)
+        head = (Action.MESSAGE_QUARANTINED, result.value, fault.rule, details)
+        batch.uow.audit([head, *_joined(joined)], id=raw)
         return _outcome(reading, result, ack, raw, reason=fault.rule)
 
-    def _quarantine_ack(self, one: Prepared) -> AckCode:
+    def _quarantine_ack(self, source: str, told: AckCode) -> AckCode:
         """The refusal the standard asks for, or AA for feeds that would block behind it (configured per feed)."""
-        configured = self._site.sources[one.message.source].quarantine_ack
-        return AckCode.AA if configured == "AA" else one.reading.ack
+        return AckCode.AA if self._site.sources[source].quarantine_ack == "AA" else told
 
     @staticmethod
     def _failed(one: Prepared) -> Outcome:
@@ -176,6 +221,12 @@ class Receiver:
         )
 
 
+def _tell_refused(numbers: Numbers) -> None:
+    """What came out of turn, once per batch and feed: its sender stops, and somebody must look (D-11)."""
+    for source, count in numbers.refused.items():
+        telemetry.log().warning("receive.sequence-unexpected", source=source, count=count)
+
+
 def _count(batch: Sequence[RawMessage], outcomes: Sequence[Outcome], seconds: float) -> None:
     """Metrics, once per batch and source."""
     results: dict[str, Counter[Result]] = {}
@@ -186,51 +237,46 @@ def _count(batch: Sequence[RawMessage], outcomes: Sequence[Outcome], seconds: fl
     telemetry.observe_receive(seconds, len(batch))
 
 
-def _repeat(batch: Batch, one: Prepared) -> Seen | None:
-    """The earlier copy this message repeats: same control key, same body, and that copy was taken (D-02, D-04)."""
-    for control in one.control:
-        for seen in batch.seen.get(control, ()):
-            if seen.body in one.bodies and seen.result in (Result.ACCEPTED, Result.IGNORED):
-                return seen
-    return None
-
-
 def _repeated(batch: Batch, one: Prepared, earlier: Seen) -> Outcome:
     """Nothing new is stored; the original acknowledgement is repeated (D-02)."""
     batch.uow.audit([(Action.MESSAGE_REPEATED, earlier.id, {"source": one.message.source})])
     reason = f"repeats message {earlier.id}"
-    return _outcome(one.reading, Result.DUPLICATE, AckCode(earlier.ack), earlier.id, reason=reason)
+    outcome = _outcome(one.reading, Result.DUPLICATE, AckCode(earlier.ack), earlier.id, reason=reason)
+    if one.reading.fragment is None:
+        return outcome
+    waits = earlier.result == Result.INCOMPLETE
+    return replace(outcome, whole="" if waits else first_control_id(batch.uow, earlier.id))
 
 
-def _already_open(batch: Batch, one: Prepared) -> Seen | None:
-    """The copy of this very message that was refused and not mended: a blocked sender resends it for ever (A-08)."""
-    for control in one.control:
-        kept = batch.open_quarantine.get(control, ())
-        for seen in batch.seen.get(control, ()):
-            if seen.body in one.bodies and (seen.id in kept or seen.result == Result.REJECTED):
-                return seen
-    return None
+def _joined(parts: Sequence[int]) -> list[tuple[Any, ...]]:
+    return [(Action.MESSAGE_JOINED, *parts)] if parts else []
 
 
-def _take(batch: Batch, applier: Applier, one: Prepared) -> Outcome:
+def _take(
+    batch: Batch, applier: Applier, one: Prepared, *, raw: int | None = None, joined: Sequence[int] = ()
+) -> Outcome:
     """A readable message: applied, or recorded as ignored with its reason (A-06)."""
     reading = one.reading
-    raw = batch.uow.new_id()
-    reused = any(seen.body not in one.bodies for control in one.control for seen in batch.seen.get(control, ()))
+    raw = raw or batch.uow.new_id()
+    heard = batch.heard(one)
     details: dict[str, Any] = {"source": one.message.source, "type": reading.type}
-    if reused:
+    if heard and any(seen.body not in one.bodies for control in one.control for seen in batch.seen.get(control, ())):
         details["control_id_reused"] = True  # D-03: processed as new, and flagged
-    mended = _mended(batch, one)
+    if applier.baseline:
+        details["baseline"] = True
+    mended = repeating.mended(batch, one) if heard else ()
     applied = applier.apply(one, raw)
-    result = Result.IGNORED if reading.ignored else Result.ACCEPTED
-    action = Action.MESSAGE_IGNORED if reading.ignored else Action.MESSAGE_RECEIVED
-    head = (action, reading.ignored, details) if reading.ignored else (action, details)
+    result = _IGNORED if reading.ignored else _ACCEPTED
+    head = (Action.MESSAGE_IGNORED, reading.ignored, details) if reading.ignored else (_RECEIVED, details)
     batch.keep_raw(one, raw, reading.ack.value, result.value)
     for entry in mended:
         batch.resolve_quarantine(entry)
         applied.entries.append((Action.MESSAGE_RELEASED, entry, "resolved by a good resend"))
     batch.uow.audit(
-        [head, *applied.entries], id=raw, patients=applied.patients, ruleset=applier.rules.id if applied.rules else None
+        [head, *_joined(joined), *applied.entries],
+        id=raw,
+        patients=applied.patients,
+        ruleset=applier.rules.id if applied.rules else None,
     )
     return _outcome(
         reading,
@@ -242,27 +288,6 @@ def _take(batch: Batch, applier: Applier, one: Prepared) -> Outcome:
         rules=applied.rules,
         faults=applied.faults,
     )
-
-
-def _mended(batch: Batch, one: Prepared) -> list[int]:
-    """Quarantined first copies of this message, now settled (D-04).
-
-    The same bytes read well settle their entry. Other bytes under the same control id do so only when the type is
-    the same (or was unreadable) and the id was not in good use otherwise: senders that restart their counters
-    would settle each other's entries.
-    """
-    found: list[int] = []
-    for control in one.control:
-        seen = batch.seen.get(control, [])
-        entries = batch.open_quarantine.get(control, set())
-        shared = any(not earlier.refused and earlier.body not in one.bodies for earlier in seen)
-        for earlier in seen:
-            same = earlier.body in one.bodies
-            alike = not shared and earlier.type in ("", one.reading.type)
-            if earlier.id in entries and (same or alike):
-                entries.discard(earlier.id)
-                found.append(earlier.id)
-    return found
 
 
 def _outcome(

@@ -8,7 +8,8 @@ from gateway.model.audit import Action
 from gateway.model.event import EventKind
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
-from gateway.pipeline.batch import Batch, PreparedEvent
+from gateway.pipeline.batch import Batch
+from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow
 
 Entry = tuple[Any, ...]

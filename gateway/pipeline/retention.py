@@ -1,16 +1,21 @@
-"""Forgets on time: raw bytes after the replay window, facts after their occurrence, bodies after theirs; each audited."""
+"""Forgets on time: messages after the replay window, facts after their occurrence, bodies after theirs; each audited.
+
+Of a message its audit row stays, under the same id: `trace`, requests and occurrences name it by that. Its row in `raw`
+is what recognises a repetition (D-01: at least 30 days) and finds the sealed bytes; after both it is of no use. What a
+person has not decided yet stays (an open quarantine entry), and so does a part whose message is not whole yet.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import and_, bindparam, or_, select
+from sqlalchemy import and_, bindparam, exists, not_, or_, select, tuple_
 
 from gateway.model.audit import Action
 from gateway.model.event import OccurrenceKind
 from gateway.model.request import CommunicationStatus
-from gateway.model.when import Millis
+from gateway.model.when import DAY, Millis
 from gateway.pipeline.packing import pack
 from gateway.pipeline.rows import OccurrenceRow, PatientRow
 from gateway.store import tables
@@ -20,9 +25,31 @@ from gateway.store.keyring import seal
 from gateway.store.statement import Statement
 from gateway.store.uow import UnitOfWork
 
+DUPLICATES: Millis = 30 * DAY
+"""How long a repetition is recognised at least (D-01)."""
 _BATCH = 500
+_FEW = 200  # messages forgotten at once: on SQLite nobody is received meanwhile (5 ms)
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
-_c, _o = tables.communication.c, tables.occurrence.c
+_c, _o, _w = tables.communication.c, tables.occurrence.c, tables.raw.c
+_undecided = select(tables.quarantine.c.raw).where(
+    tables.quarantine.c.raw == _w.id, tables.quarantine.c.state == "open"
+)
+_awaited = select(tables.fragment.c.raw).where(tables.fragment.c.raw == _w.id, tables.fragment.c.ended.is_(None))
+
+MESSAGES = Statement(
+    "raw.over",
+    select(_w.received, _w.id)
+    .where(
+        _w.received >= bindparam("received"),  # where the index begins; SQLite does not see it in the tuple
+        tuple_(_w.received, _w.id) > tuple_(bindparam("received"), bindparam("id")),
+        _w.received < bindparam("before"),
+        not_(exists(_undecided)),
+        not_(exists(_awaited)),
+    )
+    .order_by(_w.received, _w.id)
+    .limit(bindparam("limit")),
+    params=("received", "id", "before", "limit"),
+)
 
 BODIES = Statement(
     "communication.bodies",
@@ -54,6 +81,35 @@ ENDED = Statement(
     .limit(bindparam("limit")),
     params=("after", "before", "started", "limit"),
 )
+
+
+def purge_messages(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete what is stored of messages received longer than `keep` millis ago, DUPLICATES at least. Returns how many.
+
+    With them go their decided quarantine entries, and the list of what a joined message consists of. `stopping` is
+    asked before each step; it may pause, so that those who receive get a turn.
+    """
+    before = store.clock.now() - max(keep, DUPLICATES)
+    done, after = 0, (0, 0)
+    while not stopping():
+        with store.read() as unit:
+            found = unit.all(MESSAGES, (*after, before, _FEW))
+        if not found:
+            break
+        after = (found[-1][0], found[-1][1])
+        with store.begin("retention") as uow:
+            done += _forget_messages(uow, [identity for _, identity in found])
+            uow.commit()
+    return done
+
+
+def _forget_messages(uow: UnitOfWork, found: list[int]) -> int:
+    """Nothing undecided or awaited becomes old again, so that what was found without a lock is still to be forgotten."""
+    for table in (tables.fragment, tables.quarantine):
+        uow.delete(table, "raw", found)
+    count = uow.delete(tables.raw, "id", found)
+    uow.audit([(Action.CONTENT_FORGOTTEN, "message", count)])
+    return count
 
 
 def purge_bodies(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:

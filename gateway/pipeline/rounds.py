@@ -8,20 +8,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway import telemetry
-from gateway.model.when import HOUR, Millis
-from gateway.pipeline.retention import purge_bodies, purge_facts
+from gateway.model.when import HOUR, MINUTE, Millis
+from gateway.pipeline.overdue import give_up_overdue
+from gateway.pipeline.retention import purge_bodies, purge_facts, purge_messages
 from gateway.store.datakeys import purge as purge_raw
 from gateway.store.engine import Store
 from gateway.store.seal import seal as seal_audit
 
+_BREATH = 0.01  # seconds between two steps of forgetting: on SQLite nobody receives while one runs
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """How long, in Millis, raw bytes, facts and bodies live."""
+    """How long, in Millis, raw bytes, facts and bodies live, and parts of a message wait for the rest."""
 
     raw: Millis
     facts: Millis
     bodies: Millis
+    parts: Millis = 10 * MINUTE
 
 
 class Rounds:
@@ -54,15 +58,22 @@ class Rounds:
     def once(self) -> None:
         """One round."""
         self._guard("seal", lambda: seal_audit(self._store, heads_file=self._heads))
+        self._guard("join", lambda: give_up_overdue(self._store, self._keep.parts))  # before their bytes are forgotten
         now = self._store.clock.now()
         if self._forgot is None or abs(now - self._forgot) >= HOUR:
             self._forgot = now
             self._guard("forget", self._forget)
 
     def _forget(self) -> None:
-        purge_raw(self._store, self._store.clock.now(), self._keep.raw)
-        purge_facts(self._store, self._keep.facts, stopping=self._stop.is_set)
-        purge_bodies(self._store, self._keep.bodies, stopping=self._stop.is_set)
+        keep, stopping = self._keep, self._pause
+        purge_messages(self._store, keep.raw, stopping=stopping)  # before their bytes would be dropped one by one
+        purge_raw(self._store, self._store.clock.now(), keep.raw, stopping=stopping)
+        purge_facts(self._store, keep.facts, stopping=stopping)
+        purge_bodies(self._store, keep.bodies, stopping=stopping)
+
+    def _pause(self) -> bool:
+        """Let others have the database for a moment; whether to stop."""
+        return self._stop.wait(_BREATH)
 
     @staticmethod
     def _guard(what: str, act: Callable[[], object]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from gateway.model.facts import FactValue
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
+from gateway.store.keyring import Cipher
 
 
 def join_reasons(reasons: Iterable[Reason]) -> str:
@@ -24,7 +25,7 @@ def split_reasons(text: str) -> frozenset[Reason]:
 
 @dataclass(slots=True)
 class PatientRow:
-    """One row of `patient`. `data_key` is unwrapped on first need; `person` is what `sealed` holds."""
+    """One row of `patient`; `person` is what `sealed` holds, `cipher` that of `data_key` once something was opened."""
 
     token: int
     key: int
@@ -39,6 +40,7 @@ class PatientRow:
     flags_digest: bytes
     sealed: bytes
     data_key: bytes | None = field(default=None, repr=False)
+    cipher: Cipher | None = field(default=None, repr=False)
     person: dict[str, str] | None = field(default=None, repr=False)
     new: bool = False
     dirty: bool = False
@@ -72,7 +74,7 @@ class PatientRow:
 class OccurrenceRow:
     """One row of `occurrence`; `facts` is what `sealed_facts` holds. `retold`: only `version` and `raw` are new.
 
-    `moved`: it is another patient's now.
+    `moved`: it is another patient's now. `adopted`: `parent` is new.
     """
 
     id: int
@@ -92,6 +94,7 @@ class OccurrenceRow:
     hold: str
     raw: int
     sealed_facts: bytes
+    parent: bytes | None = None
     facts: dict[str, FactValue] | None = field(default=None, repr=False)
     requests: list[RequestRow] = field(default_factory=list)
     new: bool = False
@@ -99,6 +102,7 @@ class OccurrenceRow:
     retold: bool = False
     moved: bool = False
     rekeyed: bool = False
+    adopted: bool = False
 
     COLUMNS = (
         "id",
@@ -118,6 +122,7 @@ class OccurrenceRow:
         "hold",
         "raw",
         "sealed_facts",
+        "parent",
     )
     CHANGEABLE = (
         "facility",

@@ -8,13 +8,18 @@ from dataclasses import dataclass, field
 from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
 from gateway.model.party import Location, Organization
+from gateway.model.when import Millis
+from gateway.pipeline.habits import GENEROUS
 
 _PLACES = tuple(f"{kind.prefix}.location" for kind in OccurrenceKind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceEntry:
-    """One configured feed. `id` is its row in `source`; `quarantine_ack` what an unreadable message gets."""
+    """One configured feed. `id` is its row in `source`; `quarantine_ack` what an unreadable message gets.
+
+    `silent_after`: Millis it may be silent while it has no habit. `holds`: its silence holds what depends on it.
+    """
 
     id: int
     name: str
@@ -22,6 +27,8 @@ class SourceEntry:
     organization: str
     quarantine_ack: str = "AE"
     region: str = "US"
+    silent_after: Millis = GENEROUS
+    holds: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,10 +57,19 @@ class Site:
         """The organization that speaks: the location's, else the source's."""
         if location is not None:
             return self.organizations[location.organization]
-        entry = next((one for one in self.sources.values() if one.id == source), None)
+        entry = self.source(source)
         if entry is not None:
             return self.organizations[entry.organization]
         return next(iter(self.organizations.values()))
+
+    def source(self, identity: int) -> SourceEntry | None:
+        """The configured feed of a row of `source`; None when it is configured no more."""
+        return next((one for one in self.sources.values() if one.id == identity), None)
+
+    def holds(self, source: int) -> bool:
+        """Whether a feed's silence holds what depends on it; of one that nobody configures any more, it does."""
+        entry = self.source(source)
+        return entry is None or entry.holds
 
     def zone(self, location: Location | None, source: int) -> str:
         """The zone in which days are counted and times are told: the location's, else the organization's."""

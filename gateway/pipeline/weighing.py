@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.consent import ChannelKind, Consent
+from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, FactValue, Sensitivity
 from gateway.model.party import ContactSystem, ContactUse, Location
 from gateway.model.policy import Policy
@@ -28,6 +29,7 @@ from gateway.store.uow import UnitOfWork
 _SYSTEMS = {ChannelKind.EMAIL: (ContactSystem.EMAIL,), ChannelKind.SMS: (ContactSystem.SMS,), ChannelKind.PORTAL: ()}
 # What kind of care each kind of occurrence is: the facts that protected services are looked for in (PV-08).
 _SERVICES = ("appointment.service", "encounter.service", "result.code", "document.type", "immunization.vaccine")
+_OPEN = ("booked", "pending", "in-progress", "planned", "active")
 _MAY_HAVE_LEFT = ("in-progress", "completed", "unknown")
 
 
@@ -117,6 +119,7 @@ def weigh(
     location = site.location(facts, occurrence.facility)
     usable = _usable(directory.contacts(patient), channel, now)
     contact = usable[0] if usable else None
+    held, silent = _source(uow, occurrence.source)
     opted_out = _locked_addresses(uow, usable)
     family = directory.family(patient.token)
     planning = planning_circumstances(rule, None, occurrence, patient, facts, location, now=now, occurred=now)
@@ -133,7 +136,8 @@ def weigh(
         purpose=rule.purpose,
         topic=rule.topic,
         channel=channel,
-        source_held=_source_held(uow, occurrence.source),
+        source_held=held,
+        feed_silent=silent and site.holds(occurrence.source) and _may_still_end(occurrence, now),
         holding=holding(rule, facts),
         age=directory.age(patient, now, site.zone(location, occurrence.source)),
         channel_configured=channel in channels,
@@ -165,9 +169,17 @@ def _locked_addresses(uow: UnitOfWork, usable: Sequence[ContactRow]) -> dict[int
     return {identity: at is not None for identity, at in rows}
 
 
-def _source_held(uow: UnitOfWork, source: int) -> bool:
-    rows = uow.lookup(tables.source, ("held",), "id", [source])
-    return not rows or bool(rows[0][0])
+def _source(uow: UnitOfWork, source: int) -> tuple[bool, bool]:
+    """Whether a source is held, and whether it is silent against its own habit; of one that is not there, both."""
+    rows = uow.lookup(tables.source, ("held", "silent_since"), "id", [source])
+    return (bool(rows[0][0]), rows[0][1] is not None) if rows else (True, True)
+
+
+def _may_still_end(occurrence: OccurrenceRow, now: Millis) -> bool:
+    """Whether a message could still cancel or move it: it lies ahead or, having no start of its own, is open."""
+    if occurrence.start_utc is not None and occurrence.kind == OccurrenceKind.APPOINTMENT:
+        return occurrence.start_utc > now
+    return occurrence.status in _OPEN or (occurrence.start_utc or 0) > now
 
 
 def _consents(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None) -> tuple[Consent, ...]:

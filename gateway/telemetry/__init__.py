@@ -10,10 +10,14 @@ from gateway.telemetry.metrics import (
     count_messages,
     count_requests,
     count_sends,
+    count_told,
     exposition,
     observe_receive,
+    set_alerts,
+    set_feed,
     set_outbox_due,
     set_quarantine_open,
+    set_ready,
 )
 from gateway.telemetry.setup import configure, reset
 
@@ -27,12 +31,16 @@ __all__ = [
     "count_messages",
     "count_requests",
     "count_sends",
+    "count_told",
     "exposition",
     "keep_allowed",
     "log",
     "observe_receive",
     "own_frames",
     "reset",
+    "set_alerts",
+    "set_feed",
     "set_outbox_due",
     "set_quarantine_open",
+    "set_ready",
 ]

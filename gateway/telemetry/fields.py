@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from enum import Enum
 from pathlib import Path
 
+from gateway.model.alert import AlertKind, AlertWord
 from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind, Purpose
 from gateway.model.event import AckCode, EventKind, Result
@@ -75,6 +76,7 @@ _PATH = re.compile(r"[\w./~-]{1,240}\.(?:ya?ml|keys?|db|sqlite3?|pem|crt)(?::\d+
 _EVENT = re.compile(r"[a-z][a-z-]{0,30}(?:\.[a-z][a-z-]{0,30}){0,2}").fullmatch
 NAME = _text(r"[a-z][a-z0-9_-]{0,63}")  # what the configuration and the rules call things
 _HOST = _text(r"[a-z0-9][a-z0-9.-]{0,252}|[0-9a-f:.]{2,45}")
+PARTS = ("database", "broker", "intake")  # what a process may need to be ready
 _STATES = _words(RequestStatus, CommunicationStatus, also=("starting", "ready", "draining", "stopped", "held", "open"))
 
 FIELDS: Mapping[str, Shape] = {
@@ -92,6 +94,9 @@ FIELDS: Mapping[str, Shape] = {
     "state": _STATES,
     "status": _STATES,
     "kind": _words(EventKind),
+    "alert": _words(AlertKind),
+    "word": _words(AlertWord),
+    "part": _words(also=PARTS),
     "action": _words(Action),
     "role": _words(also=("listen", "api", "work")),
     "database": _words(also=("sqlite", "postgresql")),

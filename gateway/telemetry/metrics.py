@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 
+from gateway.model.alert import AlertKind, AlertWord, Condition
 from gateway.model.consent import ChannelKind
 from gateway.model.event import Result
 from gateway.model.request import CommunicationStatus, RequestStatus
 from gateway.model.verdict import Reason
-from gateway.telemetry.fields import DROP, NAME
+from gateway.model.when import SECOND, Millis
+from gateway.telemetry.fields import DROP, NAME, PARTS
 
 disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
@@ -32,6 +34,18 @@ _RECEIVE = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5),
     registry=REGISTRY,
 )
+_HEARD = Gauge(
+    "caregate_feed_last_message_timestamp_seconds", "When a feed spoke last, Unix time", ["source"], registry=REGISTRY
+)
+_SILENCE = Gauge("caregate_feed_silence_seconds", "How long ago a feed spoke last", ["source"], registry=REGISTRY)
+_USUAL = Gauge(
+    "caregate_feed_usual_silence_seconds", "The longest silence usual for a feed; 0: not known", ["source"],
+    registry=REGISTRY,
+)  # fmt: skip
+_SILENT = Gauge("caregate_feed_silent", "1 while a feed is silent against its own habit", ["source"], registry=REGISTRY)
+_ALERTS = Gauge("caregate_alert_active", "1 while an alert stands", ["kind", "source"], registry=REGISTRY)
+_TOLD = Counter("caregate_alerts_told", "Alerts handed to somebody", ["kind", "word", "result"], registry=REGISTRY)
+_READY = Gauge("caregate_part_ready", "1 while a part this process needs is fit for work", ["part"], registry=REGISTRY)
 
 _MOST_SOURCES = 100
 _sources: set[str] = set()
@@ -90,6 +104,34 @@ def set_outbox_due(count: int) -> None:
 def set_quarantine_open(count: int) -> None:
     """How many quarantine entries are open now."""
     _QUARANTINE.set(count)
+
+
+def set_feed(source: str, *, now: Millis, last: Millis | None, usual: Millis, silent: bool) -> None:
+    """How a feed stands: when it was heard last and its longest usual silence, Millis. Never heard: no time is told."""
+    label = _source_label(source)
+    _SILENT.labels(label).set(int(silent))
+    _USUAL.labels(label).set(usual / SECOND)
+    if last is not None:
+        _HEARD.labels(label).set(last / SECOND)
+        _SILENCE.labels(label).set(max(0, now - last) / SECOND)
+
+
+def set_alerts(standing: Iterable[Condition]) -> None:
+    """The alerts that stand now; what stood before and is not among them is gone."""
+    _ALERTS.clear()
+    for one in standing:
+        _ALERTS.labels(AlertKind(one.kind).value, _source_label(one.source) if one.source else "").set(1)
+
+
+def count_told(kind: AlertKind, word: AlertWord, *, ok: bool) -> None:
+    """An alert was handed to a webhook or relay, or was not."""
+    _TOLD.labels(AlertKind(kind).value, AlertWord(word).value, "ok" if ok else "failed").inc()
+
+
+def set_ready(part: str, *, ready: bool) -> None:
+    """Whether a part ("database", "broker", "intake") is fit for work; any other word is dropped."""
+    if part in PARTS:
+        _READY.labels(part).set(int(ready))
 
 
 def exposition() -> tuple[bytes, str]:

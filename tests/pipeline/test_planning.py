@@ -85,7 +85,7 @@ def row() -> OccurrenceRow:
     """A booked appointment with nothing planned."""
     return OccurrenceRow(
         1, "Appointment", b"k", 1, 1, None, NOW, "booked", "appointment.booked", NOW, START.utc, "UTC", "minute",
-        None, "", 5, b"", {},
+        None, "", 5, b"", None, {},
     )  # fmt: skip
 
 

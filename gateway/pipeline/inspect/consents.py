@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from gateway.model.audit import Action
-from gateway.model.consent import ANY, ChannelKind, Purpose
+from gateway.model.consent import ANY, ChannelKind
 from gateway.model.errors import CommandError, Conflict
 from gateway.model.party import ContactSystem, Identifier
+from gateway.model.verdict import Reason
 from gateway.model.when import Millis
 from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
+from gateway.pipeline.inspect.decisions import Decision, check
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.trace import family_of, find_patient
 from gateway.store import tables
@@ -20,7 +21,6 @@ from gateway.store.uow import UnitOfWork
 
 _SYSTEM = {ChannelKind.EMAIL: ContactSystem.EMAIL, ChannelKind.SMS: ContactSystem.SMS}
 _TRIES = 3
-COLUMNS = ("system", "type", "identifier", "decision", "purpose", "channel", "topic", "from", "until", "evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +40,8 @@ class ConsentLine:
     recorded: Millis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportReport:
-    """What an import did: how many entries, and why lines were refused as "line N: sentence"."""
-
-    added: int
-    refused: tuple[str, ...]
+class Ambiguous(CommandError):
+    """The identifier is one of several that point to different people, and nobody has settled it."""
 
 
 def consent_add(
@@ -68,27 +64,81 @@ def consent_add(
     address somebody else has too: who of them said stop is not known. `evidence` says how we know (form, call,
     text version) and holds no PHI. Raises CommandError.
     """
-    check(purpose, channel, evidence)
+    decision = Decision(
+        permit=permit,
+        purpose=purpose,
+        channel=channel,
+        topic=topic,
+        valid_from=valid_from,
+        valid_until=valid_until,
+        evidence=evidence,
+    )
+    return record(gateway, identifier, decision, account=account)
+
+
+def record(
+    gateway: Inspectable,
+    identifier: Identifier,
+    decision: Decision,
+    *,
+    account: str,
+    once: bool = False,
+    dry_run: bool = False,
+) -> list[int]:
+    """As `consent_add`; `once`: nothing (an empty list) when the very same entry is there already.
+
+    `once` also refuses a permit for somebody whose identifiers are in conflict: whose it is, a person must say first.
+    A dry run does all but commit. Raises CommandError; Unknown, Ambiguous.
+    """
+    check(gateway, decision)
     with gateway.store.begin(account) as uow:
         patient = find_patient(uow, gateway, identifier)
         directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
         directory.load_tokens([patient])  # locks the patient: deliver locks in the same order, patient then address
-        scope = (purpose, channel, topic)
-        period = (valid_from if valid_from is not None else uow.now, valid_until)
-        if valid_until is not None and valid_until <= period[0]:
+        period = (decision.valid_from if decision.valid_from is not None else uow.now, decision.valid_until)
+        if period[1] is not None and period[1] <= period[0]:
             raise CommandError("the entry would end before it begins: check `until`, or leave it out")
-        rows = [_row(uow, patient, None, scope, permit, period, evidence)]
-        if topic == ANY and purpose == ANY and channel != ANY and valid_until is None:
-            for address in _lock_addresses(uow, directory, patient, ChannelKind(channel)):
-                if permit and _shared(uow, address, family_of(uow, patient)):
-                    continue
-                rows.append(_row(uow, None, address, scope, permit, period, evidence))
-                uow.update(tables.address, ("id",), ("opted_out_at",), [(None if permit else uow.now, address)])
+        if once and decision.permit and Reason.IDENTITY_CONFLICT in directory.patients[patient].holds:
+            raise Ambiguous(
+                "this identifier is in conflict with another person's; settle that first (identity-conflict)"
+            )
+        if once and _known(uow, patient, decision):
+            return []
+        rows = [_row(uow, patient, None, decision.scope, decision.permit, period, decision.evidence)]
+        rows += _addresses(uow, directory, patient, decision, period)
         uow.insert(tables.consent, CONSENT_COLUMNS, rows)
-        decision = "permit" if permit else "deny"
-        uow.audit([(Action.CONSENT_RECORDED, row[0], decision, *scope) for row in rows], patients=[patient])
-        uow.commit()
+        word = "permit" if decision.permit else "deny"
+        uow.audit([(Action.CONSENT_RECORDED, row[0], word, *decision.scope) for row in rows], patients=[patient])
+        if not dry_run:
+            uow.commit()
     return [row[0] for row in rows]
+
+
+def _addresses(
+    uow: UnitOfWork, directory: Directory, patient: int, decision: Decision, period: tuple[Millis, Millis | None]
+) -> list[tuple[Any, ...]]:
+    """The entries of a person's addresses, which all or nothing on a channel binds too."""
+    purpose, channel, topic = decision.scope
+    rows: list[tuple[Any, ...]] = []
+    if topic == ANY and purpose == ANY and channel != ANY and decision.valid_until is None:
+        for address in _lock_addresses(uow, directory, patient, ChannelKind(channel)):
+            if decision.permit and _shared(uow, address, family_of(uow, patient)):
+                continue
+            rows.append(_row(uow, None, address, decision.scope, decision.permit, period, decision.evidence))
+            stopped = None if decision.permit else uow.now
+            uow.update(tables.address, ("id",), ("opted_out_at",), [(stopped, address)])
+    return rows
+
+
+def _known(uow: UnitOfWork, patient: int, decision: Decision) -> bool:
+    """Whether the ledger has this entry: same scope, end and evidence; same beginning, where one is told."""
+    wanted = (*decision.scope, int(decision.permit), decision.valid_until, decision.evidence)
+    for row in uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", family_of(uow, patient)):
+        _, _, _, purpose, channel, topic, permit, since, until, evidence, recorded = row
+        begins = recorded if decision.valid_from is None else decision.valid_from
+        if (purpose, channel, topic, permit, until, evidence) == wanted and since == begins:
+            return True
+    return False
 
 
 def opt_out_address(gateway: Inspectable, address: str, *, channel: ChannelKind, evidence: str, account: str) -> int:
@@ -131,69 +181,6 @@ def consent_list(gateway: Inspectable, identifier: Identifier, *, reason: str, a
     return [_line(row) for row in sorted(set(rows))]
 
 
-def consent_import(
-    gateway: Inspectable, lines: Iterable[Mapping[str, str]], *, account: str, dry_run: bool = False
-) -> ImportReport:
-    """Entries from rows with COLUMNS as keys; each is its own transaction, refused ones are listed with their line.
-
-    `decision` is permit or deny; empty purpose, channel or topic means any; `from` and `until` are ISO dates.
-    """
-    added, refused = 0, []
-    for number, line in enumerate(lines, start=2):
-        try:
-            entry = _parsed(line)
-            if not dry_run:
-                consent_add(gateway, **entry, account=account)  # type: ignore[arg-type]
-            added += 1
-        except CommandError as error:
-            refused.append(f"line {number}: {error}")
-    return ImportReport(added=added, refused=tuple(refused))
-
-
-def check(purpose: str, channel: str, evidence: str) -> None:
-    """Raises CommandError for words the ledger does not know, or evidence that is missing."""
-    if purpose != ANY and purpose not in set(Purpose):
-        raise CommandError(f"purpose must be one of {', '.join(Purpose)} or {ANY}")
-    if channel != ANY and channel not in set(ChannelKind):
-        raise CommandError(f"channel must be one of {', '.join(ChannelKind)} or {ANY}")
-    if not evidence.strip():
-        raise CommandError("evidence is missing: say how we know (form, text version, call reference)")
-
-
-def _parsed(line: Mapping[str, str]) -> dict[str, object]:
-    from datetime import UTC, datetime
-
-    from gateway.model.when import to_millis
-
-    def day(name: str) -> Millis | None:
-        text = (line.get(name) or "").strip()
-        try:
-            return to_millis(datetime.fromisoformat(text).replace(tzinfo=UTC)) if text else None
-        except ValueError:
-            raise CommandError(f"column `{name}` must be a date such as 2026-03-01") from None
-
-    decision = (line.get("decision") or "").strip().lower()
-    if decision not in ("permit", "deny"):
-        raise CommandError("column `decision` must be permit or deny")
-    value = (line.get("identifier") or "").strip()
-    if not value:
-        raise CommandError("column `identifier` is empty")
-    identifier = Identifier(
-        system=(line.get("system") or "").strip(), type=(line.get("type") or "MR").strip(), value=value
-    )
-    scope = {name: (line.get(name) or "").strip() or ANY for name in ("purpose", "channel", "topic")}
-    evidence = (line.get("evidence") or "").strip()
-    check(scope["purpose"], scope["channel"], evidence)
-    return {
-        "identifier": identifier,
-        "permit": decision == "permit",
-        **scope,
-        "valid_from": day("from"),
-        "valid_until": day("until"),
-        "evidence": evidence,
-    }
-
-
 def _row(
     uow: UnitOfWork,
     patient: int | None,
@@ -227,11 +214,10 @@ def _line(row: tuple[object, ...]) -> ConsentLine:
 
 
 __all__ = [
-    "COLUMNS",
+    "Ambiguous",
     "ConsentLine",
-    "ImportReport",
     "consent_add",
-    "consent_import",
     "consent_list",
     "opt_out_address",
+    "record",
 ]

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import bindparam, or_, select
 
 from gateway.model.audit import Action
-from gateway.model.errors import KeyringError
-from gateway.model.event import Format, OccurrenceKind, RawMessage
+from gateway.model.event import OccurrenceKind, RawMessage
 from gateway.model.facts import UNMAPPED, VOCABULARY
-from gateway.model.verdict import Reason
+from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import DAY
 from gateway.pipeline.applying import Applier
-from gateway.pipeline.batch import Batch, prepare
+from gateway.pipeline.batch import Batch
 from gateway.pipeline.directory import Directory
+from gateway.pipeline.forecast import Outlook, judged
 from gateway.pipeline.inspect.parts import Inspectable
-from gateway.pipeline.inspect.quarantine import open_raw
-from gateway.pipeline.rows import OccurrenceRow
+from gateway.pipeline.inspect.quarantine import stored
+from gateway.pipeline.inspect.words import ABOUT_REQUEST
+from gateway.pipeline.preparing import prepare
+from gateway.pipeline.rows import OccurrenceRow, PatientRow
 from gateway.store import tables
 from gateway.store.statement import Statement
 
@@ -44,20 +47,46 @@ OPEN = Statement(
 class OpenPlan:
     """What was (or, in a dry run, would be) planned: counts by "rule step", by reason, and what cannot be judged.
 
-    `unjudged`: occurrence id and the facts that rules ask for and nobody kept.
+    `released`: what waited and waits no more, as when a code was added to its table; `withdrawn`: what stands no more.
+
+    `held`: of the planned ones, those that wait for a person from the start, by reason. `outlook` (of a dry run only):
+    what the gates would say of the others at their due time, by what is known now.
     """
 
     occurrences: int
     planned: dict[str, int]
+    held: dict[str, int]
     withheld: dict[str, int]
-    unjudged: tuple[tuple[int, tuple[str, ...]], ...]
+    released: dict[str, int]
+    withdrawn: dict[str, int]
+    unjudged: tuple[Unjudged, ...]
+    outlook: Outlook | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unjudged:
+    """An occurrence, and the facts that rules ask for and nobody kept."""
+
+    occurrence: int
+    facts: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class _Counts:
+    """What one run has seen so far."""
+
+    planned: Counter[str] = field(default_factory=Counter)
+    held: Counter[str] = field(default_factory=Counter)
+    withheld: Counter[str] = field(default_factory=Counter)
+    released: Counter[str] = field(default_factory=Counter)
+    withdrawn: Counter[str] = field(default_factory=Counter)
+    unjudged: list[Unjudged] = field(default_factory=list)
+    outlook: Outlook | None = None
 
 
 def plan_open(gateway: Inspectable, *, dry_run: bool, account: str) -> OpenPlan:
     """Match every open occurrence against the active rules; a dry run commits nothing. Raises StoreError."""
-    planned: Counter[str] = Counter()
-    withheld: Counter[str] = Counter()
-    unjudged: list[tuple[int, tuple[str, ...]]] = []
+    counts = _Counts(outlook=Outlook() if dry_run else None)
     seen, after = 0, 0
     while True:
         with gateway.store.begin(account) as uow:
@@ -70,26 +99,28 @@ def plan_open(gateway: Inspectable, *, dry_run: bool, account: str) -> OpenPlan:
             rows = [OccurrenceRow(*row) for row in found]
             batch.take(rows)
             for row in rows:
-                _plan(gateway, batch, row, planned, withheld, unjudged)
+                _plan(gateway, batch, row, counts)
             seen, after = seen + len(rows), rows[-1].id
             if not dry_run:
                 batch.flush()
                 uow.commit()
-    return OpenPlan(occurrences=seen, planned=dict(planned), withheld=dict(withheld), unjudged=tuple(unjudged))
+    return OpenPlan(
+        occurrences=seen,
+        planned=dict(counts.planned),
+        held=dict(counts.held),
+        withheld=dict(counts.withheld),
+        released=dict(counts.released),
+        withdrawn=dict(counts.withdrawn),
+        unjudged=tuple(counts.unjudged),
+        outlook=counts.outlook,
+    )
 
 
-def _plan(
-    gateway: Inspectable,
-    batch: Batch,
-    row: OccurrenceRow,
-    planned: Counter[str],
-    withheld: Counter[str],
-    unjudged: list[tuple[int, tuple[str, ...]]],
-) -> None:
+def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Counts) -> None:
     reread = _reread(gateway, batch, row)
     missing = () if reread else _missing(gateway, row)
     if missing:
-        unjudged.append((row.id, missing))
+        counts.unjudged.append(Unjudged(occurrence=row.id, facts=missing))
         return
     rules = gateway.rules.current()
     applier = Applier(batch, batch.directory, gateway.site, rules, baseline=False)
@@ -97,30 +128,50 @@ def _plan(
     plan = applier.replan(row, patient, occurred=None, raw=row.raw or None, ended_by=Reason.NO_LONGER_MATCHES)
     for entry in plan.entries:
         if entry[0] in (Action.REQUEST_PLANNED, Action.REQUEST_HELD):
-            planned[f"{entry[2]} {entry[3]}"] += 1
+            counts.planned[f"{entry[2]} {entry[3]}"] += 1
+        if entry[0] == Action.REQUEST_HELD:
+            counts.held[str(entry[4])] += 1
         elif entry[0] == Action.REQUEST_WITHHELD:
-            withheld[str(entry[4])] += 1
+            counts.withheld[str(entry[4])] += 1
+        elif entry[0] == Action.REQUEST_RELEASED:
+            counts.released[str(entry[2])] += 1
+        elif entry[0] == Action.REQUEST_WITHDRAWN:
+            counts.withdrawn[str(entry[2])] += 1
+        elif entry[0] == Action.REQUEST_PLANNED and counts.outlook is not None:
+            counts.outlook.count(_verdict(gateway, batch, row, patient, entry[1]))
     entries = plan.entries or (
         [(Action.EVENT_UNCHANGED, row.reached_by, row.id, "facts read again")] if row.dirty else []
     )
     if entries:
-        batch.uow.audit(entries, patients=[patient.token], ruleset=rules.id)
+        _audit(batch, entries, patient.token, rules.id)
+
+
+def _verdict(
+    gateway: Inspectable, batch: Batch, row: OccurrenceRow, patient: PatientRow, request: int
+) -> Verdict | None:
+    """What the gates would say of a request just planned."""
+    made = next(one for one in row.requests if one.id == request)
+    rules = gateway.rules.current()
+    return judged(
+        batch.uow, batch.directory, gateway.site, gateway.channels, rules,
+        rule=rules.ruleset.rules[made.rule], request=made, patient=patient, occurrence=row,
+    )  # fmt: skip
+
+
+def _audit(batch: Batch, entries: Sequence[tuple[Any, ...]], patient: int, ruleset: int) -> None:
+    """A row for each request, so that its own story begins here: no message of its own planned it."""
+    of_requests = [entry for entry in entries if entry[0] in ABOUT_REQUEST and entry[1] is not None]
+    for entry in of_requests:
+        batch.uow.audit([entry], request=entry[1], patients=[patient], ruleset=ruleset)
+    if rest := [entry for entry in entries if entry not in of_requests]:
+        batch.uow.audit(rest, patients=[patient], ruleset=ruleset)
 
 
 def _reread(gateway: Inspectable, batch: Batch, row: OccurrenceRow) -> bool:
     """Read the occurrence's last message again for facts the rules now name; False when its bytes are gone."""
-    found = batch.uow.lookup(tables.raw, ("source", "received", "feed_key", "sealed"), "id", [row.raw])
-    if not found or found[0][3] is None:
+    message = stored(batch.uow, gateway, row.raw)
+    if message is None:
         return False
-    source, received, key, sealed = found[0]
-    name = next((one for one, entry in gateway.site.sources.items() if entry.id == source), None)
-    if name is None:
-        return False
-    try:
-        body = open_raw(batch.uow, row.raw, key, sealed)
-    except KeyringError:
-        return False
-    message = RawMessage(source=name, format=Format.HL7V2, body=body, received=received)
     return _merge(prepare_again(gateway, message), row)
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
+from gateway.mapping.feed import Feed
+from gateway.mapping.pack import Pack
+from gateway.model.consent import ChannelKind
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.rules import ActiveRules
 from gateway.pipeline.site import Site
-from gateway.ports import Reader
+from gateway.ports import Channel, Reader
 from gateway.store.engine import Store
 
 
@@ -33,6 +36,21 @@ class Inspectable(Protocol):
     @property
     def receiver(self) -> Receiver:
         """What takes messages in."""
+        ...
+
+    @property
+    def pack(self) -> Pack:
+        """The mappings in use."""
+        ...
+
+    @property
+    def feeds(self) -> Mapping[str, Feed]:
+        """How each source speaks."""
+        ...
+
+    @property
+    def channels(self) -> Mapping[ChannelKind, Channel]:
+        """The ways out that are configured."""
         ...
 
     @property

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
+from gateway.er7.ack import meaning
 from gateway.model.audit import Action
 from gateway.model.errors import CommandError
 from gateway.model.event import Format, Outcome, RawMessage, Result
 from gateway.model.when import Millis
 from gateway.pipeline.inspect.parts import Inspectable
+from gateway.pipeline.joining import reread
 from gateway.store import tables
-from gateway.store.datakeys import open_key
-from gateway.store.keyring import unseal
 from gateway.store.statement import Statement
-from gateway.store.uow import UnitOfWork
+from gateway.store.uow import Reader, UnitOfWork
 
 _q, _r = tables.quarantine.c, tables.raw.c
 LISTED = Statement(
@@ -31,13 +31,14 @@ LISTED = Statement(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuarantineLine:
-    """One entry: `code` by HL7 table 0357, `place` as ERL, `rule` what it breaks; never a value."""
+    """One entry: `code` by HL7 table 0357 and what that `means`, `place` as ERL, `rule` what it breaks; never a value."""
 
     message: int
     at: Millis
     source: str
     type: str
     code: int
+    means: str
     place: str
     rule: str
     state: str
@@ -55,6 +56,7 @@ def quarantine_list(gateway: Inspectable, *, state: str = "open", limit: int = 1
             source=names.get(source, str(source)),
             type=kind,
             code=code,
+            means=meaning(code),
             place=place,
             rule=rule,
             state=st,
@@ -66,10 +68,10 @@ def quarantine_list(gateway: Inspectable, *, state: str = "open", limit: int = 1
 def quarantine_show(gateway: Inspectable, message: int, *, reason: str, account: str) -> bytes:
     """The sealed bytes of an entry, opened; audited with `reason`. Raises CommandError when gone or unknown."""
     with gateway.store.begin(account) as uow:
-        _, body, _ = _opened(uow, gateway, message)
+        opened = _opened(uow, gateway, message)
         uow.audit([(Action.CONTENT_READ, "quarantine", message, reason)], id=None)
         uow.commit()
-    return body
+    return opened.body
 
 
 def quarantine_replay(gateway: Inspectable, message: int, *, account: str) -> Outcome:
@@ -78,10 +80,9 @@ def quarantine_replay(gateway: Inspectable, message: int, *, account: str) -> Ou
     Raises CommandError when the bytes are gone, or the message still cannot be read.
     """
     with gateway.store.begin(account) as uow:
-        source, body, received = _opened(uow, gateway, message)
+        raw = _opened(uow, gateway, message)
         uow.audit([(Action.CONTENT_READ, "quarantine", message, "replay")])
         uow.commit()
-    raw = RawMessage(source=source, format=Format.HL7V2, body=body, received=received)
     outcome = gateway.receiver.receive([raw])[0]
     if outcome.result in (Result.ACCEPTED, Result.IGNORED):
         _decide(gateway, message, "resolved", "resolved by a replay", account)
@@ -107,21 +108,26 @@ def _decide(gateway: Inspectable, message: int, state: str, why: str, account: s
         uow.commit()
 
 
-def _opened(uow: UnitOfWork, gateway: Inspectable, message: int) -> tuple[str, bytes, Millis]:
-    """Source name, bytes and receipt time of a quarantined message."""
+def _opened(uow: UnitOfWork, gateway: Inspectable, message: int) -> RawMessage:
+    """A quarantined message as it was received."""
     if not uow.lookup(tables.quarantine, ("raw",), "raw", [message]):
         raise CommandError(f"there is no quarantined message {message}; `caregate quarantine list` shows them")
-    source, received, key, sealed = uow.lookup(
-        tables.raw, ("source", "received", "feed_key", "sealed"), "id", [message]
-    )[0]
-    if sealed is None:
-        raise CommandError(f"the bytes of message {message} are gone: its replay window has closed")
-    name = next((one for one, entry in gateway.site.sources.items() if entry.id == source), None)
-    if name is None:
+    ((source,),) = uow.lookup(tables.raw, ("source",), "id", [message])
+    if all(entry.id != source for entry in gateway.site.sources.values()):
         raise CommandError(f"the source of message {message} is no longer configured")
-    return name, open_raw(uow, message, key, sealed), received
+    opened = stored(uow, gateway, message)
+    if opened is None:
+        raise CommandError(f"the bytes of message {message} are gone: its replay window has closed")
+    return opened
 
 
-def open_raw(uow: UnitOfWork, message: int, key: int, sealed: bytes) -> bytes:
-    """Unseal a raw message under its feed-day key. Raises Erased, KeyringError."""
-    return unseal(open_key(uow, key), bytes(sealed), b"raw.sealed:%d" % message)
+def stored(unit: Reader, gateway: Inspectable, message: int) -> RawMessage | None:
+    """A message as it was received, whole if it came in parts; None when bytes, key or source are gone."""
+    found = unit.lookup(tables.raw, ("source", "received"), "id", [message])
+    source, received = found[0] if found else (None, 0)
+    name = next((one for one, entry in gateway.site.sources.items() if entry.id == source), None)
+    opened = reread(unit, message)
+    if name is None or opened is None:
+        return None
+    body, charset = opened
+    return RawMessage(source=name, format=Format.HL7V2, body=body, received=received, charset=charset)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,24 +11,21 @@ import msgspec
 from gateway.model.audit import Action
 from gateway.model.errors import CommandError
 from gateway.model.party import Identifier
-from gateway.model.when import Millis
+from gateway.model.when import Millis, to_datetime
 from gateway.pipeline.directory import Directory, identifier_digests
 from gateway.pipeline.inspect.parts import Inspectable
-from gateway.pipeline.inspect.words import words
+from gateway.pipeline.inspect.unfired import SILENT, Row, changed_since, silent, unmatched
+from gateway.pipeline.inspect.words import ABOUT_REQUEST, Entry, words
+from gateway.pipeline.joining import parts_of
 from gateway.store import tables
 from gateway.store.uow import Reader, UnitOfWork
 
 _AUDIT = ("id", "at", "actor", "ruleset", "request", "entries")
 _decode = msgspec.json.Decoder(list[list[Any]]).decode
-_ABOUT_REQUEST = frozenset(
-    {
-        Action.REQUEST_PLANNED,
-        Action.REQUEST_HELD,
-        Action.REQUEST_WITHDRAWN,
-        Action.REQUEST_RELEASED,
-        Action.REQUEST_MOVED,
-    }
-)
+
+
+class Unknown(CommandError):
+    """Nobody has the identifier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +41,19 @@ class Line:
 
 
 def trace_message(gateway: Inspectable, message: int) -> list[Line]:
-    """The story of one message and of every request it planned. Raises CommandError when there is none."""
+    """The story of one message and of every request it planned; why the other rules kept silent.
+
+    Raises CommandError when there is none.
+    """
     with gateway.store.read() as unit:
-        rows = _rows(unit, "id", [message])
+        rows = _rows(unit, "id", [message, *_parts(unit, message)])
         if not rows:
             raise CommandError(
                 f"there is no message {message}; `caregate load` shows message ids, and so does `caregate trace --patient -`"
             )
         planned = _requests_in(rows)
         rows += _rows(unit, "request", planned)
-    return _lines(rows)
+        return _lines(gateway, unit, rows)
 
 
 def trace_request(gateway: Inspectable, request: int) -> list[Line]:
@@ -65,7 +65,8 @@ def trace_request(gateway: Inspectable, request: int) -> list[Line]:
                 f"there is no request {request}; `caregate trace --message` lists the requests of a message"
             )
         rows = _rows(unit, "id", [found[0][0]]) + _rows(unit, "request", [request])
-    return [line for line in _lines(rows) if line.request in (None, request)]
+        lines = _lines(gateway, unit, rows)
+    return [line for line in lines if line.request in (None, request) and line.action != SILENT]
 
 
 def trace_patient(
@@ -86,17 +87,18 @@ def trace_patient(
         tokens = family_of(uow, patient)
         links = uow.lookup(tables.audit_patient, ("audit",), "patient", tokens)
         rows = _rows(uow, "id", sorted({audit for (audit,) in links}))
+        lines = _lines(gateway, uow, rows)
         uow.audit([(Action.CONTENT_READ, "trace", reason)], patients=tokens)
         uow.commit()
-    return _lines(rows)
+    return lines
 
 
 def find_patient(uow: UnitOfWork, gateway: Inspectable, identifier: Identifier) -> int:
-    """The token an identifier stands for now. Raises CommandError when nobody has it."""
+    """The token an identifier stands for now. Raises Unknown, a CommandError, when nobody has it."""
     digests = identifier_digests(gateway.store.keyring, identifier)
     found = uow.lookup(tables.identifier, ("patient",), "hmac", list(digests))
     if not found:
-        raise CommandError("nobody here has that identifier under that assigning authority and type")
+        raise Unknown("nobody here has that identifier under that assigning authority and type")
     directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
     directory.load_tokens([found[0][0]])
     return directory.root(found[0][0]).token
@@ -111,15 +113,53 @@ def _rows(unit: Reader, key: str, values: Sequence[int]) -> list[tuple[Any, ...]
     return unit.lookup(tables.audit, _AUDIT, key, list(values)) if values else []
 
 
+def _parts(unit: Reader, message: int) -> list[int]:
+    """The parts of a message that came in parts; of a part, what it became one of, or was put into quarantine by (B-07)."""
+    ended = unit.lookup(tables.fragment, ("ended",), "raw", [message])
+    return [*parts_of(unit, message), *(one for (one,) in ended if one is not None)]
+
+
 def _requests_in(rows: Iterable[tuple[Any, ...]]) -> list[int]:
     entries = (entry for row in rows for entry in _decode(row[5]))
-    return sorted({entry[1] for entry in entries if entry[0] in _ABOUT_REQUEST and entry[1] is not None})
+    return sorted({entry[1] for entry in entries if entry[0] in ABOUT_REQUEST and entry[1] is not None})
 
 
-def _lines(rows: Iterable[tuple[Any, ...]]) -> list[Line]:
+def _lines(gateway: Inspectable, unit: Reader, rows: Iterable[tuple[Any, ...]]) -> list[Line]:
     lines: list[Line] = []
-    for identity, at, actor, _, request, entries in sorted(set(rows)):
-        for entry in _decode(entries):
-            about = entry[1] if entry[0] in _ABOUT_REQUEST else request
-            lines.append(Line(at=at, actor=actor, action=entry[0], words=words(entry), audit=identity, request=about))
+    decoded = [(*row[:5], _decode(row[5])) for row in sorted(set(rows))]
+    consents = _consents(unit, [entry for row in decoded for entry in row[5]])
+    for identity, at, actor, _, request, entries in decoded:
+        same = changed_since(gateway, unit, at) is None
+        told = [(entry[0], _words(gateway, entry, consents, same=same), _about(entry, request)) for entry in entries]
+        told += [(SILENT, sentence, None) for sentence in silent(gateway, unit, Row(identity, at, entries))]
+        lines += [
+            Line(at=at, actor=actor, action=action, words=sentence, audit=identity, request=about)
+            for action, sentence, about in told
+        ]
     return lines
+
+
+def _about(entry: Entry, request: int | None) -> int | None:
+    return entry[1] if entry[0] in ABOUT_REQUEST else request
+
+
+def _words(gateway: Inspectable, entry: Entry, consents: Mapping[int, str], *, same: bool) -> str:
+    """An entry in words, with what the rule files (while they are the `same`) and the ledger say more."""
+    if entry[0] == Action.CONSENT_RECORDED:
+        return words(entry) + consents.get(entry[1], "")
+    told = unmatched(gateway, entry) if same and entry[0] == Action.RULE_UNMATCHED else None
+    return told or words(entry)
+
+
+def _consents(unit: Reader, entries: Iterable[Entry]) -> dict[int, str]:
+    """Since when, until when and how we know, by the entry's id; the audit log has only who decided what."""
+    ids = sorted({entry[1] for entry in entries if entry[0] == Action.CONSENT_RECORDED})
+    found = unit.lookup(tables.consent, ("id", "valid_from", "valid_until", "evidence"), "id", ids)
+    return {
+        identity: f", from {_day(since)}{'' if until is None else f' until {_day(until)}'}; {evidence}"
+        for identity, since, until, evidence in found
+    }
+
+
+def _day(millis: Millis) -> str:
+    return to_datetime(millis).strftime("%Y-%m-%d %H:%M UTC")

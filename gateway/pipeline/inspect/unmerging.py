@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -11,6 +11,7 @@ from gateway.model.audit import Action
 from gateway.model.errors import CommandError, KeyringError
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
+from gateway.model.when import Millis
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.merges import Snapshot
@@ -25,18 +26,38 @@ _MERGE = ("loser", "survivor", "snapshot_sealed", "undone")
 _WAITING = (RequestStatus.ACTIVE, RequestStatus.ON_HOLD)
 
 
-def unmerge(gateway: Inspectable, merge: int, *, reason: str, account: str) -> int:
-    """Take a merge back; returns how many waiting requests returned to the person who was merged away.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returning:
+    """A waiting request that goes back to the person who was merged away. `due` Millis."""
 
-    `merge` is the id that `trace` shows. What was told under either number since cannot be divided, so both are
-    held with the reason "reversed" until a person releases them. Raises CommandError when there is nothing to
-    undo, when a later merge must be undone first, or when one of the two was erased.
+    request: int
+    rule: str
+    step: str
+    due: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmerged:
+    """A merge that was (or, in a dry run, would be) undone. `freed`: requests that no longer count as told twice."""
+
+    merge: int
+    loser: int
+    survivor: int
+    returned: tuple[Returning, ...]
+    freed: tuple[int, ...]
+
+
+def unmerge(gateway: Inspectable, merge: int, *, reason: str, account: str, dry_run: bool = False) -> Unmerged:
+    """Take a merge back: pointers and waiting requests return to the person who was merged away.
+
+    `merge` is the id that `trace` shows, or the token of the person who was merged away, or the id of the message that
+    merged. What was told under either number since cannot be divided, so both are held with the reason "reversed" until
+    a person releases them. A dry run does all but commit. Raises CommandError when there is nothing to undo, when a
+    later merge must be undone first, or when one of the two was erased.
     """
     with gateway.store.begin(account) as uow:
-        found = uow.lookup(tables.merge, _MERGE, "id", [merge], lock=True)
-        if not found:
-            raise CommandError(f"there is no merge {merge}; `caregate trace --patient -` shows a person's merges")
-        loser_token, survivor_token, sealed, undone = found[0]
+        merge = _meant(uow, merge)
+        loser_token, survivor_token, sealed, undone = uow.lookup(tables.merge, _MERGE, "id", [merge], lock=True)[0]
         if undone is not None:
             raise CommandError(f"merge {merge} is undone already")
         directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
@@ -47,13 +68,26 @@ def unmerge(gateway: Inspectable, merge: int, *, reason: str, account: str) -> i
         snapshot = _opened(directory, survivor, sealed, merge)
         entries: list[Entry] = [(Action.PATIENT_UNMERGED, loser_token, survivor_token, merge, reason)]
         entries += _parted(directory, loser, survivor, snapshot)
-        moved = _returned(uow, loser_token, survivor_token, snapshot)
-        entries += [(Action.REQUEST_MOVED, request, loser_token) for request in moved]
+        returned, freed = _returned(uow, loser_token, survivor_token, snapshot)
+        entries += [(Action.REQUEST_MOVED, one.request, loser_token) for one in returned]
         directory.flush()
         uow.update(tables.merge, ("id",), ("undone",), [(uow.now, merge)])
         uow.audit(entries, patients=[loser_token, survivor_token])
-        uow.commit()
-    return len(moved)
+        if not dry_run:
+            uow.commit()
+    return Unmerged(merge=merge, loser=loser_token, survivor=survivor_token, returned=returned, freed=freed)
+
+
+def _meant(uow: UnitOfWork, number: int) -> int:
+    """The merge that an id of its own, of the person merged away, or of the message means; not undone where it can be told."""
+    for column in ("id", "loser", "raw"):
+        found = uow.lookup(tables.merge, ("id", "undone"), column, [number])
+        open_ = [identity for identity, undone in found if undone is None] or [identity for identity, _ in found]
+        if len(open_) == 1:
+            return int(open_[0])
+        if open_:
+            raise CommandError(f"{number} stands for several merges: say which: {', '.join(map(str, sorted(open_)))}")
+    raise CommandError(f"there is no merge {number}; `caregate trace --patient -` shows a person's merges")
 
 
 def _opened(directory: Directory, survivor: PatientRow, sealed: bytes, merge: int) -> Snapshot:
@@ -81,20 +115,23 @@ def _parted(directory: Directory, loser: PatientRow, survivor: PatientRow, snaps
     return [(Action.PATIENT_HELD, row.token, Reason.REPLANNED_AFTER_REVERSAL) for row in (loser, survivor)]
 
 
-def _returned(uow: UnitOfWork, loser: int, survivor: int, snapshot: Snapshot) -> Sequence[int]:
+def _returned(
+    uow: UnitOfWork, loser: int, survivor: int, snapshot: Snapshot
+) -> tuple[tuple[Returning, ...], tuple[int, ...]]:
     """The loser's requests that still wait are theirs again; duplicates of the other's are none any more."""
-    columns = ("id", "state", "reason", "patient", "due")
+    columns = ("id", "state", "reason", "patient", "due", "rule", "step")
     wanted = sorted({*snapshot.requests, *snapshot.duplicates})
     rows = uow.lookup(tables.request, columns, "id", wanted, lock=True) if wanted else []
     waiting = [row for row in rows if row[1] in _WAITING and row[3] == survivor]
-    back = [(loser, loser, identity) for identity, *_ in waiting if identity in snapshot.requests]
+    back = [row for row in waiting if row[0] in snapshot.requests]
     if back:
-        uow.update(tables.request, ("id",), ("patient", "recipient"), back)
+        uow.update(tables.request, ("id",), ("patient", "recipient"), [(loser, loser, row[0]) for row in back])
     freed = [
         (RequestStatus.ACTIVE, None, max(due, uow.now), identity)
-        for identity, state, why, _, due in waiting
+        for identity, state, why, _, due, *_ in waiting
         if state == RequestStatus.ON_HOLD and why == Reason.POSSIBLE_DUPLICATE
     ]
     if freed:
         uow.update(tables.request, ("id",), ("state", "reason", "ring_at"), freed)
-    return [identity for _, _, identity in back]
+    returned = tuple(Returning(request=row[0], due=row[4], rule=row[5], step=row[6]) for row in sorted(back))
+    return returned, tuple(identity for *_, identity in freed)

@@ -3,12 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from gateway.model.audit import Action
+from gateway.model.request import RequestStatus
+from gateway.model.verdict import Reason
 from gateway.model.when import to_datetime
+from gateway.policy.gates import RELEASED_BY
+from gateway.policy.sending import SENDING
 
 Entry = Sequence[Any]
+
+ABOUT_REQUEST = frozenset(
+    {
+        Action.REQUEST_PLANNED,
+        Action.REQUEST_HELD,
+        Action.REQUEST_WITHDRAWN,
+        Action.REQUEST_RELEASED,
+        Action.REQUEST_MOVED,
+    }
+)
+"""Actions whose entries name a request first."""
+
+_REASONS = frozenset(Reason)
+_GATES = frozenset(gate.name for gate in SENDING)
+_STATES = {
+    RequestStatus.ACTIVE: "planned",
+    RequestStatus.ON_HOLD: "on hold",
+    RequestStatus.COMPLETED: "sent",
+    RequestStatus.REVOKED: "withdrawn",
+}
+
+
+def state_word(state: str) -> str:
+    """A request's FHIR status as people say it: what FHIR calls revoked is withdrawn."""
+    return _STATES.get(RequestStatus(state), state)
 
 
 def _at(millis: Any) -> str:
@@ -19,15 +48,56 @@ def _tail(entry: Entry, start: int) -> str:
     return " ".join(str(part) for part in entry[start:] if part is not None)
 
 
+def _of(parts: Entry) -> str:
+    """An id among these words is an occurrence's."""
+    return " ".join(f"occurrence {one}" if isinstance(one, int) else str(one) for one in parts if one is not None)
+
+
+def _by(parts: Entry) -> str:
+    """A merge's id, with what takes it back; else why nobody was merged."""
+    told = "".join(str(one) for one in parts)
+    return (
+        f" (merge {told}; undone by `caregate patient unmerge {told}`)"
+        if told.isdigit()
+        else f" ({told})"
+        if told
+        else ""
+    )
+
+
 def _planned(e: Entry) -> str:
     return f"rule {e[2]}, step {e[3]}: planned as request {e[1]}, due {_at(e[4])}"
 
 
+class Held(NamedTuple):
+    """What a `request.held` entry tells, whoever wrote it. `until` Millis: when it is looked at again by itself."""
+
+    request: int
+    of: str  # "rule R, step S: " when it was planned on hold
+    reason: str
+    until: int | None
+    detail: str  # facts or a line, never a value
+
+
+def held(e: Entry) -> Held:
+    """Reads an entry: (action, request, rule, step, reason, detail?) of planning, else (action, request, reason, more…)."""
+    planned = len(e) > 4 and e[4] in _REASONS
+    of, rest = (f"rule {e[2]}, step {e[3]}: ", list(e[4:])) if planned else ("", list(e[2:]))
+    until = next((part for part in rest[1:] if isinstance(part, int)), None)
+    told = [str(part) for part in rest[1:] if isinstance(part, str) and part not in _GATES]  # which gate says no more
+    return Held(e[1], of, str(rest[0]), until, " ".join(told))
+
+
+def released_by(reason: str, detail: str = "") -> str:
+    """What ends a hold, in words; `detail` as in the entry."""
+    end = RELEASED_BY.get(Reason(reason), "a person") if reason in _REASONS else "a person"
+    return f"{end} ({detail})" if detail else end
+
+
 def _held(e: Entry) -> str:
-    # the gate is often named like its reason: say it once
-    told = list(dict.fromkeys(part for part in e[2:] if part is not None))
-    more = [_at(part) if isinstance(part, int) and part > 10**11 else str(part) for part in told]
-    return f"request {e[1]} held: {' '.join(more)}"
+    one = held(e)
+    when = f", looked at again {_at(one.until)}" if one.until is not None else ""
+    return f"request {one.request} held: {one.of}{one.reason}{when}; released by {released_by(one.reason, one.detail)}"
 
 
 def _received(e: Entry) -> str:
@@ -36,26 +106,40 @@ def _received(e: Entry) -> str:
     return f"{told.get('type')} received from {told.get('source')}{reused}"
 
 
+def _scope(scope: Entry) -> str:
+    """Purpose, channel and topic in words; * is any."""
+    names = ("purpose", "channel", "topic")
+    return ", ".join(f"any {name}" if one == "*" else str(one) for name, one in zip(names, scope, strict=False))
+
+
 _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.MESSAGE_RECEIVED: _received,
     Action.MESSAGE_IGNORED: lambda e: f"message ignored: {e[1]}",
     Action.MESSAGE_REPEATED: lambda e: f"message {e[1]} came again; nothing stored, its acknowledgement repeated",
     Action.MESSAGE_QUARANTINED: lambda e: f"message {e[1]}: {e[2]} at {dict(e[3]).get('place') or 'the whole message'}",
+    Action.MESSAGE_INCOMPLETE: lambda e: (
+        f"a part of {dict(e[1]).get('type') or 'a message'} received from {dict(e[1]).get('source')}; it waits for the rest"
+    ),
+    Action.MESSAGE_JOINED: lambda e: f"put together from the parts {', '.join(map(str, e[1:]))}",
+    Action.SEQUENCE_STARTED: lambda e: f"{e[1]} started its numbers again; told to go on with {e[2]}",
+    Action.SEQUENCE_RESET: lambda e: f"{e[1]} began its numbers anew; the last one was {e[2]}",
+    Action.SEQUENCE_REFUSED: lambda e: f"{e[1]} sent number {e[2]}, expected was {e[3]}: not stored, not processed",
+    Action.NODE_REFUSED: lambda e: f"{e[1]}: {e[4]} turned away at the door from {e[3] or 'unknown'}: {e[2]}",
     Action.MESSAGE_RELEASED: lambda e: f"quarantined message {e[1]}: {_tail(e, 2)}",
     Action.EVENT_APPLIED: lambda e: f"understood as {e[1]}" + (f", occurrence {e[2]} now {e[3]}" if len(e) > 3 else ""),
-    Action.EVENT_UNCHANGED: lambda e: f"understood as {e[1]}; nothing changed ({_tail(e, 2)})",
+    Action.EVENT_UNCHANGED: lambda e: f"understood as {e[1]}; nothing changed ({_of(e[2:])})",
     Action.EVENT_STALE: lambda e: (
         f"{e[1]} on occurrence {e[2]} not applied: {e[3] if len(e) > 3 else 'older than what is known'}"
     ),
     Action.PATIENT_CREATED: lambda e: f"patient {e[1]} is new",
     Action.PATIENT_CHANGED: lambda e: f"patient {e[1]} changed: {', '.join(map(str, e[2:]))}",
-    Action.PATIENT_MERGED: lambda e: f"patient {e[1]} merged into {e[2]}" + (f" ({e[3]})" if len(e) > 3 else ""),
+    Action.PATIENT_MERGED: lambda e: f"patient {e[1]} merged into {e[2]}{_by(e[3:])}",
     Action.PATIENT_UNMERGED: lambda e: f"merge {e[3]} undone: {e[1]} is no longer {e[2]} ({_tail(e, 4)})",
     Action.OCCURRENCE_REPLACED: lambda e: f"occurrence {e[1]} replaced, by {e[2]}",
     Action.PATIENT_HELD: lambda e: f"patient {e[1]} held: {_tail(e, 2)}",
     Action.PATIENT_RELEASED: lambda e: f"patient {e[1]} no longer held: {_tail(e, 2)}",
     Action.VISIT_RELEASED: lambda e: f"occurrence {e[1]} no longer held: {_tail(e, 2)}",
-    Action.CONSENT_RECORDED: lambda e: f"consent entry {_tail(e, 1)}",
+    Action.CONSENT_RECORDED: lambda e: f"consent entry {e[1]}: {' '.join(map(str, e[2:3]))} {_scope(e[3:6])}",
     Action.RULE_UNMATCHED: lambda e: f"rule {e[1]} does not apply: line {e[2]}, {e[3]}",
     Action.REQUEST_PLANNED: _planned,
     Action.REQUEST_WITHHELD: lambda e: f"rule {e[2]}, step {e[3]}: withheld, {e[4]}",
@@ -65,6 +149,9 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.REQUEST_MOVED: lambda e: f"request {e[1]} moved to patient {e[2]}",
     Action.COMMUNICATION_CLEARED: lambda e: f"attempt {e[1]} by {e[3]} cleared for rule {e[2]}: every gate permitted",
     Action.COMMUNICATION_SETTLED: lambda e: f"attempt {e[1]}: {_tail(e, 2)}",
+    Action.FEED_SILENT: lambda e: f"feed {e[1]} is silent against its habit since {_at(e[2])}",
+    Action.FEED_HEARD: lambda e: f"feed {e[1]} is not silent any more (it was since {_at(e[2])})",
+    Action.FEED_EXCUSED: lambda e: f"silence of feed {e[1]} expected until {_at(e[2])}: {e[3]}",
     Action.CONTENT_READ: lambda e: f"read by a person: {_tail(e, 1)}",
     Action.CONTENT_FORGOTTEN: lambda e: f"retention: {e[2]} {e[1]} contents forgotten",
 }
