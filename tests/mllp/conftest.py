@@ -17,6 +17,7 @@ from connectors.sources.mllp import MllpSource
 from connectors.sources.mllp.client import MllpClient
 from gateway.er7.header import read_header
 from gateway.er7.tables import PROCESSING, VERSIONS, Standing, standing
+from gateway.model.audit import NodeFailure
 from gateway.model.errors import Unreadable
 from gateway.model.event import AckCode, Fault, Outcome, Place, RawMessage, Result
 from gateway.ports import ReplyTo, SetClock
@@ -37,6 +38,7 @@ class MemoryIntake:
         self.commit = 0.002
         self.stored: list[RawMessage] = []
         self.batches: list[int] = []
+        self.witnessed: list[tuple[str, NodeFailure, str]] = []
         self.open = True
         self.gate = threading.Event()
         self.gate.set()
@@ -49,6 +51,9 @@ class MemoryIntake:
         if self.open:
             self._offers.put((message, ticket, reply_to))
         return self.open
+
+    def witness(self, source: str, failure: NodeFailure, host: str) -> None:
+        self.witnessed.append((source, failure, host))
 
     def close(self) -> None:
         self.gate.set()

@@ -62,6 +62,17 @@ def frame(content: bytes) -> bytes:
     return b"\x0b%b\x1c\r" % content
 
 
+def unframed(block: bytes) -> bytes:
+    """The content of what `frame` made."""
+    return block[1:-2]
+
+
+def _is_one_frame(data: bytes) -> bool:
+    """Whether a read is one whole frame and nothing else, as nearly every one is."""
+    whole = data[:1] == _START and data[-1:] == b"\r" and data.find(_END) == len(data) - 2
+    return whole and len(data) > 3 and data.find(_START, 1) < 0
+
+
 class Decoder:
     """Bytes in, events out; each byte is looked at a fixed number of times and at most `limit` are held.
 
@@ -90,6 +101,8 @@ class Decoder:
 
     def feed(self, data: bytes) -> list[Event]:
         """The events these bytes complete, in order. Never raises."""
+        if not self._inside and not self._junk and len(data) <= self._limit and _is_one_frame(data):
+            return [Frame(data[1:-2])]
         return list(self._events(data))
 
     def end(self) -> list[Event]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from typing import cast
+from typing import TypeGuard, cast
 
 from connectors.sources.mllp.codec import Broken, Decoder, Event, Frame, FramingError, Junk, TooLarge
 from connectors.sources.mllp.options import OnBrokenFrame
@@ -43,6 +43,7 @@ class Connection(asyncio.Protocol):
         self._greeting: asyncio.Transport | None = None
         self._line: CommitLine | None = None
         self.peer: Peer | None = None  # whose certificate it is, on a TLS link
+        self.host = ""  # the address at the other end
 
     # what asyncio calls
 
@@ -104,7 +105,8 @@ class Connection(asyncio.Protocol):
     def admitted(self, transport: asyncio.Transport) -> bool:
         """Whether it may stay; aborted if not (F-12, TL-06)."""
         peer = transport.get_extra_info("peername")
-        if self._port.admit(self, str(peer[0]) if peer else ""):
+        self.host = str(peer[0]) if peer else ""
+        if self._port.admit(self, self.host):
             return True
         transport.abort()
         return False
@@ -128,7 +130,7 @@ class Connection(asyncio.Protocol):
         while self._transport is not None and not self._transport.is_closing():
             if self._unanswered and self._unanswered[0].answered:
                 self._send(self._unanswered.popleft().reply)
-            elif self._waiting and len(self._unanswered) < self._options.in_flight and not self._congested:
+            elif self._waiting and self._may_begin():
                 self._begin(self._waiting.popleft())
             else:
                 self._regulate()
@@ -151,6 +153,9 @@ class Connection(asyncio.Protocol):
     # within
 
     def _note(self, events: list[Event]) -> None:
+        if len(events) == 1 and self._is_usual(only := events[0]):
+            self._waiting.append(only)
+            return
         told: Counter[str] = Counter()
         for event in events:
             match event:
@@ -168,6 +173,12 @@ class Connection(asyncio.Protocol):
         for name, count in told.items():  # once per read, however many: a flood must not flood the log
             self._port.tell(name, count)
 
+    def _is_usual(self, event: Event) -> TypeGuard[Frame]:
+        """A frame that is surely a message, and about which there is nothing to tell: nearly every one."""
+        if not isinstance(event, Frame) or len(event.body) <= len(BOM):
+            return False
+        return self._marked or not event.body.startswith(BOM)
+
     def _take(self, event: Frame, told: Counter[str]) -> None:
         if event.body in _RELEASE_2:
             if self._line is None or not self._line.heard(event.body):
@@ -177,6 +188,10 @@ class Connection(asyncio.Protocol):
             self._marked = True
             told["mllp.byte-order-mark"] += 1
         self._waiting.append(event)
+
+    def _may_begin(self) -> bool:
+        behind = bool(self._unanswered) and self._unanswered[-1].alone
+        return not (behind or self._congested) and len(self._unanswered) < self._options.in_flight
 
     def _begin(self, event: Frame | TooLarge) -> None:
         if isinstance(event, Frame):

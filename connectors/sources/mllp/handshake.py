@@ -8,7 +8,8 @@ from typing import cast
 
 from connectors.sources.mllp.connection import Connection
 from connectors.sources.mllp.port import Port
-from connectors.sources.mllp.tls import Credentials
+from connectors.sources.mllp.tls import Credentials, failure_of
+from gateway.model.audit import NodeFailure
 
 _CLOSING = 1.0  # seconds for the last bytes and the other side's close_notify; few senders send one
 
@@ -60,6 +61,8 @@ class Handshake(asyncio.Protocol):
                 ssl_shutdown_timeout=_CLOSING,
             )
         except OSError as error:  # SSLError, resets and time-outs are all of this kind
+            if (failure := failure_of(error)) is not None:
+                self._port.witness(failure, host)
             self._refuse(transport, "mllp.tls-refused", host, type(error).__name__)
             return
         if secured is None or secured.is_closing():
@@ -70,6 +73,7 @@ class Handshake(asyncio.Protocol):
     def _hand_over(self, secured: asyncio.Transport, host: str) -> None:
         peer = self._credentials.peer(cast(ssl.SSLObject, secured.get_extra_info("ssl_object")))
         if peer is None:
+            self._port.witness(NodeFailure.CERTIFICATE_UNKNOWN, host)
             self._refuse(secured, "mllp.certificate-refused", host, "SSLCertVerificationError")
             return
         if self._credentials.ends_soon(peer):

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
+from connectors.sources.mllp.batches import Batches
 from connectors.sources.mllp.connection import Connection
 from connectors.sources.mllp.handshake import Handshake
 from connectors.sources.mllp.options import MllpOptions
 from connectors.sources.mllp.port import Ticket
-from connectors.sources.mllp.replies import STRANGER, TOO_LARGE, TROUBLE, Replier, Reply, header_of
+from connectors.sources.mllp.replies import STRANGER, Replier, Reply, header_of
 from connectors.sources.mllp.tls import Credentials
+from connectors.sources.refusals import TOO_LARGE, TROUBLE
+from connectors.sources.tally import Tally
+from gateway.er7.batch import holds_batch
+from gateway.model.audit import NodeFailure
 from gateway.model.event import Format, Outcome, RawMessage
 from gateway.ports import Clock, Intake
 from gateway.telemetry import log
@@ -36,9 +41,7 @@ class Listener:
     ) -> None:
         self.name = name
         self.options = options
-        self.counts: Counter[str] = Counter()
-        self._untold: Counter[str] = Counter()
-        self._told: dict[str, float] = {}
+        self._tally = Tally(name)
         self.loop = asyncio.get_running_loop()
         self.stopping = False
         self._intake = intake
@@ -47,6 +50,7 @@ class Listener:
         self._credentials = credentials
         self._connections: set[Connection] = set()
         self._empty = asyncio.Event()
+        self._batches = Batches(name, self, intake, replier)
 
     def connection(self) -> Connection | Handshake:
         """A protocol for one accepted socket."""
@@ -58,6 +62,8 @@ class Listener:
         """Count a new connection in, unless its address is not listed, the cap is reached, or we stop."""
         if self.stopping or not self.options.admits(host):
             self.tell("mllp.address-refused")
+            if not self.stopping:
+                self.witness(NodeFailure.ADDRESS_UNKNOWN, host)
         elif len(self._connections) >= self.options.max_connections:
             self.tell("mllp.connection-refused", connections=len(self._connections))
         else:
@@ -73,12 +79,16 @@ class Listener:
 
     def offer(self, ticket: Ticket) -> None:
         """Hand a whole frame to the intake; if it takes none, the refusal is the reply (A-04)."""
-        if not self._belongs(ticket):
+        if holds_batch(ticket.body):
+            refusal = partial(self._stranger, ticket)
+            self._batches.take(ticket, message=self._message, refusal=refusal, stopping=lambda: self.stopping)
+            return
+        if not self._belongs(ticket, ticket.body):
             self.tell("mllp.sender-refused")
+            self.witness(NodeFailure.SENDER_UNKNOWN, ticket.connection.host)
             self.refuse(ticket, STRANGER)
             return
-        message = RawMessage(source=self.name, format=Format.HL7V2, body=ticket.body, received=self._clock.now())
-        if not self._intake.offer(message, ticket, self):
+        if not self._intake.offer(self._message(ticket.body), ticket, self):
             self.tell("mllp.intake-saturated")
             self.refuse(ticket, TROUBLE)
 
@@ -116,18 +126,20 @@ class Listener:
             self.tell("mllp.stopped-unanswered", connections=len(self._connections))
             for connection in list(self._connections):
                 connection.abort()
+            self._batches.close()
+
+    def witness(self, failure: NodeFailure, host: str) -> None:
+        """Have it audited that somebody was turned away (TL-04); the log alone can be lost."""
+        self._intake.witness(self.name, failure, host)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How often each thing that deserves a look happened since the start."""
+        return self._tally.counts
 
     def tell(self, event: str, count: int = 1, **fields: object) -> None:
-        """Count and log something that happened on the wire; never its bytes (F-03).
-
-        At most one line a second and kind, with what came since: a hostile sender must not fill the log.
-        """
-        self.counts[event] += count
-        self._untold[event] += count
-        now = self.loop.time()
-        if now >= self._told.get(event, now):
-            self._told[event] = now + 1.0
-            log().warning(event, source=self.name, count=self._untold.pop(event), **fields)
+        """Count and log something that happened on the wire; never its bytes (F-03)."""
+        self._tally.tell(event, count, **fields)
 
     def _write(self, ready: Sequence[tuple[Ticket, Reply]]) -> None:
         for ticket, reply in ready:
@@ -143,9 +155,26 @@ class Listener:
             log().error("mllp.reply-failed", source=self.name, exc_info=error)
             return Reply(close=True)
 
-    def _belongs(self, ticket: Ticket) -> bool:
+    def _message(self, body: bytes) -> RawMessage:
+        return RawMessage(
+            source=self.name,
+            format=Format.HL7V2,
+            body=body,
+            received=self._clock.now(),
+            sequenced=self.options.sequence,
+        )
+
+    def _stranger(self, ticket: Ticket, body: bytes) -> Outcome | None:
+        """The refusal of one message of a batch whose sender it does not belong to (TL-03)."""
+        if self._belongs(ticket, body):
+            return None
+        self.tell("mllp.sender-refused")
+        self.witness(NodeFailure.SENDER_UNKNOWN, ticket.connection.host)
+        return STRANGER
+
+    def _belongs(self, ticket: Ticket, body: bytes) -> bool:
         # TL-03; on a link without certificates MSH-3/4 are what the sender says they are.
         if self._credentials is None or not self._credentials.binds:
             return True
         peer = ticket.connection.peer
-        return peer is not None and self._credentials.speaks_for(peer, header_of(ticket.body))
+        return peer is not None and self._credentials.speaks_for(peer, header_of(body))

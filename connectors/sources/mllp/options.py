@@ -5,19 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from connectors.sources.options import Networks, Seconds, Size, admits, several
 from gateway.er7.ack import AckMode
+from gateway.er7.batchack import BatchAck
 from gateway.model.errors import ConfigError
-
-_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,3})?)\s*(ms|s|m|h|d)?")
-_SECONDS = {"ms": 0.001, "s": 1, None: 1, "m": 60, "h": 3_600, "d": 86_400}
-_SIZE = re.compile(r"(\d{1,12})\s*(B|KiB|MiB|GiB)?")
-_BYTES = {None: 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
 
 
 class OnBrokenFrame(StrEnum):
@@ -41,32 +38,6 @@ class AckChannel(StrEnum):
     SEPARATE = "separate"  # an exchange of our own, to `app_ack_to`
 
 
-def _duration(value: object) -> float:
-    match = _DURATION.fullmatch(str(value).strip())
-    if match is None:
-        raise ValueError("write a duration as a number of seconds, or as 500ms, 60s, 5m, 24h or 7d")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def _size(value: object) -> int:
-    match = _SIZE.fullmatch(str(value).strip())
-    if match is None:
-        raise ValueError("write a size as a number of bytes, or as 64KiB or 16MiB")
-    return int(match[1]) * _BYTES[match[2]]
-
-
-def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
-    texts = value if isinstance(value, (list, tuple)) else [value]
-    try:
-        return tuple(ip_network(str(text).strip(), strict=False) for text in texts)
-    except ValueError:
-        raise ValueError("write addresses as 10.1.2.3, 10.1.0.0/16 or fd00::/8") from None
-
-
-def _several(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 def _address(value: str) -> str:
     host, colon, port = value.rpartition(":")
     if not (host and colon and port.isascii() and port.isdigit() and 0 < int(port) < 65_536):
@@ -74,11 +45,7 @@ def _address(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_duration)]
-Size = Annotated[int, BeforeValidator(_size)]
-
-
-Several = BeforeValidator(_several)
+Several = BeforeValidator(several)
 _FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -132,7 +99,7 @@ class MllpOptions(BaseModel):
 
     bind: str = "127.0.0.1"
     port: int = Field(default=2575, ge=0, le=65_535)  # registered for HL7 (F-17); 0: any free one
-    allow: Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)] = ()  # empty: any address
+    allow: Networks = ()  # empty: any address
     plaintext: bool = False  # needed, with `allow`, to listen beyond loopback without TLS (TL-06)
     tls: TlsOptions | None = None
     max_frame: Annotated[Size, Field(ge=1_024, le=1 << 30)] = 16 << 20  # F-11
@@ -150,6 +117,8 @@ class MllpOptions(BaseModel):
     commit_retries: int = Field(default=2, ge=0, le=100)
     app_ack_channel: AckChannel = AckChannel.SAME  # A-14
     app_ack_to: Annotated[str, AfterValidator(_address)] | None = None
+    batch_ack: BatchAck = BatchAck.ALL  # what the reply to a batch in a frame holds (B-03)
+    sequence: bool = False  # the sequence number protocol of MSH-13 (D-07)
 
     @model_validator(mode="after")
     def _safe_to_open(self) -> Self:
@@ -179,14 +148,7 @@ class MllpOptions(BaseModel):
 
     def admits(self, host: str) -> bool:
         """Whether a sender at this address may connect (TL-06); an address that is none is refused."""
-        if not self.allow:
-            return True
-        try:
-            address = ip_address(host.partition("%")[0])
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return any(address in network for network in self.allow)
+        return admits(self.allow, host)
 
 
 def _is_loopback(bind: str) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from connectors.sources.mllp.options import MllpOptions
 from connectors.sources.mllp.replies import Reply
+from gateway.model.audit import NodeFailure
 
 if TYPE_CHECKING:
     from connectors.sources.mllp.connection import Connection
@@ -18,11 +19,12 @@ _SILENT = Reply()
 class Ticket:
     """One frame in hand: which connection it came on, and its reply once there is one."""
 
-    __slots__ = ("answered", "body", "connection", "reply")
+    __slots__ = ("alone", "answered", "body", "connection", "reply")
 
     def __init__(self, connection: Connection, body: bytes) -> None:
         self.connection = connection
         self.body = body
+        self.alone = False  # the frames behind it wait for its answer
         self.answered = False
         self.reply = _SILENT
 
@@ -50,6 +52,9 @@ class Port(Protocol):
 
     def refuse_size(self, ticket: Ticket) -> None:
         """Answer a frame over the limit."""
+
+    def witness(self, failure: NodeFailure, host: str) -> None:
+        """Have it audited that somebody was turned away."""
 
     def tell(self, event: str, count: int = 1, **fields: object) -> None:
         """Count and log."""

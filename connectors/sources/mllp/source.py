@@ -12,6 +12,7 @@ from connectors.sources.mllp.replies import Replier
 from connectors.sources.mllp.tls import Credentials
 from gateway.er7.ack import ControlIds
 from gateway.model.errors import CommandError
+from gateway.model.when import Millis
 from gateway.ports import Clock, Intake, Options
 from gateway.telemetry import log
 
@@ -24,6 +25,8 @@ class MllpSource:
     `options` is this source's section of caregate.yaml without what every source has; ConfigError if it is
     wrong. `zone` (IANA) is the clock our acknowledgements' MSH-7 is told in, always with its offset (A-21).
     """
+
+    section = MllpOptions  # what the gateway checks our section against, so that each mistake has its line
 
     def __init__(self, name: str, options: Options, clock: Clock, *, zone: str = "UTC") -> None:
         self.name = name
@@ -42,6 +45,11 @@ class MllpSource:
     def counts(self) -> dict[str, int]:
         """How often each thing that deserves a look happened on the wire since the start (F-03, F-05)."""
         return dict(self._listener.counts) if self._listener else {}
+
+    @property
+    def certificate_ends(self) -> Millis | None:
+        """When the first certificate of the link's files ends, ours or an authority's (TL-05); None without TLS."""
+        return None if self._credentials is None else self._credentials.ends
 
     async def start(self, intake: Intake) -> None:
         """Listen. Raises CommandError, one sentence, when the port or address cannot be had."""

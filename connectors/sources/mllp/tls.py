@@ -13,6 +13,7 @@ from cryptography import x509
 
 from connectors.sources.mllp.options import PeerOptions, TlsOptions
 from gateway.er7.header import Header
+from gateway.model.audit import NodeFailure
 from gateway.model.errors import ConfigError
 from gateway.model.when import Millis
 from gateway.ports import Clock
@@ -20,6 +21,17 @@ from gateway.telemetry import log
 
 WARN_AHEAD: Millis = 30 * 86_400_000
 _CIPHERS_1_2 = "ECDHE+AESGCM:ECDHE+CHACHA20"  # BCP 195 (RFC 9325 §4.2); TLS 1.3 has no others
+_DATES = frozenset({9, 10})  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
+_FAILURES = {  # OpenSSL's reasons
+    "WRONG_VERSION_NUMBER": NodeFailure.NOT_TLS,
+    "HTTP_REQUEST": NodeFailure.NOT_TLS,
+    "UNKNOWN_PROTOCOL": NodeFailure.NOT_TLS,
+    "RECORD_LAYER_FAILURE": NodeFailure.NOT_TLS,
+    "PACKET_LENGTH_TOO_LONG": NodeFailure.NOT_TLS,
+    "UNSUPPORTED_PROTOCOL": NodeFailure.TLS_TOO_OLD,
+    "VERSION_TOO_LOW": NodeFailure.TLS_TOO_OLD,
+    "PEER_DID_NOT_RETURN_A_CERTIFICATE": NodeFailure.CERTIFICATE_MISSING,
+}
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
 
@@ -52,6 +64,11 @@ class Credentials:
     def client_context(self) -> ssl.SSLContext:
         """For a connection we open with the same certificate; the other side's name is checked (TL-02)."""
         return self._client
+
+    @property
+    def ends(self) -> Millis | None:
+        """When the first certificate of our files ends; None: they hold none."""
+        return min(self._expiries.values(), default=None)
 
     @property
     def binds(self) -> bool:
@@ -105,7 +122,8 @@ class Credentials:
     # within
 
     def _load(self) -> None:
-        stamps, expiries = self._stamps(), {path: _expires(self._name, path) for path in self._watched()}
+        stamps = self._stamps()
+        expiries = {path: _expires(self._name, setting, path) for setting, path in self._watched()}
         server, client = self._context(ssl.PROTOCOL_TLS_SERVER), self._context(ssl.PROTOCOL_TLS_CLIENT)
         self._listed = frozenset(
             fingerprint for path in self._options.client_certificates for fingerprint in _fingerprints(path)
@@ -146,11 +164,11 @@ class Credentials:
         for path in self._options.client_certificates:
             yield "client_certificates", path
 
-    def _watched(self) -> tuple[Path, ...]:
-        return (self._options.certificate, *(path for _, path in self._anchors()))
+    def _watched(self) -> tuple[tuple[str, Path], ...]:
+        return (("certificate", self._options.certificate), *self._anchors())
 
     def _stamps(self) -> tuple[tuple[int, int, int], ...]:
-        return tuple(_stamp(path) for path in (*self._watched(), self._options.key))
+        return tuple(_stamp(path) for path in (*(path for _, path in self._watched()), self._options.key))
 
 
 class _Bound:
@@ -176,6 +194,15 @@ class _Bound:
         return any(pair in told or (pair[1] is None and pair[0] in dict(told)) for one in mine for pair in one.pairs)
 
 
+def failure_of(error: OSError) -> NodeFailure | None:
+    """What a handshake that failed says of the other side (TL-04); None for one that only broke off or took too long."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return NodeFailure.CERTIFICATE_EXPIRED if error.verify_code in _DATES else NodeFailure.CERTIFICATE_UNKNOWN
+    if not isinstance(error, ssl.SSLError) or isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return None
+    return _FAILURES.get(getattr(error, "reason", None) or "", NodeFailure.HANDSHAKE)
+
+
 def _peer(der: bytes, parsed: Mapping[str, object]) -> Peer:
     subject, alternative = parsed.get("subject", ()), parsed.get("subjectAltName", ())
     assert isinstance(subject, tuple)
@@ -198,14 +225,14 @@ def _certificates(path: Path) -> list[x509.Certificate]:
     return x509.load_pem_x509_certificates(path.read_bytes())
 
 
-def _expires(name: str, path: Path) -> Millis:
+def _expires(name: str, setting: str, path: Path) -> Millis:
     # The first to end of a file's certificates, as Millis.
     try:
         ends: list[datetime] = [one.not_valid_after_utc for one in _certificates(path)]
     except OSError:
-        raise _wrong(name, path.name, "the file cannot be read") from None
+        raise _wrong(name, setting, "the file cannot be read") from None
     except ValueError:
-        raise _wrong(name, path.name, "the file holds no certificate in PEM") from None
+        raise _wrong(name, setting, "the file holds no certificate in PEM") from None
     return min(int(end.timestamp() * 1000) for end in ends)
 
 
