@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connectors.channels.email.compose import compose
-from connectors.channels.email.options import read_options
+from connectors.channels.email.options import EmailOptions, read_options
 from connectors.channels.email.smtp import Pool
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import Refused
@@ -15,6 +15,7 @@ class EmailChannel:
     """`ports.Channel` over SMTP. Connects at the first send. Raises ConfigError for bad options."""
 
     kind = ChannelKind.EMAIL
+    section = EmailOptions  # what the gateway checks our section against, so that each mistake has its line
 
     def __init__(self, name: str, options: Options, clock: Clock) -> None:
         self.name = name
