@@ -3,6 +3,8 @@
 | code | what |
 |---|---|
 | CG001 | the file cannot be read as rules, policy or tests |
+| CG002 | the file cannot be read as a mapping or code table |
+| CG003 | the configuration, or what it names, is wrong |
 | CG010 | a template uses what its rule does not reveal, or cannot be compiled |
 | CG011 | a marketing template offers no way out |
 | CG020 | a reveal is above a channel's ceiling for the purpose |
@@ -55,7 +57,8 @@ class Finding:
     sentence: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}: {self.code} {self.sentence}"
+        place = f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        return f"{place}: {self.code} {self.sentence}"
 
 
 def lint(
@@ -69,7 +72,7 @@ def lint(
     try:
         rules = load(folder)
     except ConfigError as error:
-        return sorted(finding for problem in error.problems for finding in _unloadable(problem))
+        return sorted(map(finding_of, error.problems))
     produced = None if events is None else frozenset(events)
     found: set[Finding] = set()
     for rule in rules.rules.values():
@@ -79,11 +82,12 @@ def lint(
     return sorted(found)
 
 
-def _unloadable(problem: str) -> Iterator[Finding]:
-    """A ConfigError's "file:line:column: sentence" as a finding."""
+def finding_of(problem: str, code: str = "CG001") -> Finding:
+    """A ConfigError's "file:line:column: sentence" as a finding; what stands in no file ("environment: …") has line 0."""
     place, _, sentence = problem.partition(": ")
-    file, line, column = place.rsplit(":", 2)
-    yield Finding(file=file, line=int(line), column=int(column), code="CG001", sentence=sentence)
+    file, *numbers = place.rsplit(":", 2)
+    line, column = map(int, numbers) if len(numbers) == 2 and all(map(str.isdigit, numbers)) else (0, 0)
+    return Finding(file=file, line=line, column=column, code=code, sentence=sentence)
 
 
 def _templates(folder: Path, rules: RuleSet) -> Iterator[Finding]:
@@ -100,8 +104,7 @@ def _tested(folder: Path, rule: Rule) -> Iterator[Finding]:
         try:
             cases = read_cases(path)
         except ConfigError as error:
-            for problem in error.problems:
-                yield from _unloadable(problem)
+            yield from map(finding_of, error.problems)
             return
     missing = [
         what

@@ -19,8 +19,12 @@ Answer = Literal["yes", "no"]
 
 
 class FeedGiven(_Strict):
-    """How the sender of a test speaks; the same words as under `sources:` in the configuration."""
+    """How the sender of a test speaks; the same words as under `sources:` in the configuration.
 
+    `source`: its name there, where files are for that source alone.
+    """
+
+    source: str = ""
     zone: str = "America/Chicago"
     authority: str = ""
     region: str = "US"

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.analyst import spoken
 from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, MappingCase
 from gateway.mapping.feed import Feed
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import TEST_SUFFIX, Pack, load_pack
-from gateway.model.consent import ConsentStatement
 from gateway.model.errors import ConfigError
 from gateway.model.event import Fault, Format, PatientEvent, RawMessage, Reading, Severity
-from gateway.model.party import CLEARED, ContactPoint, Identifier
-from gateway.model.when import Millis, Precision, When, to_datetime
+from gateway.model.party import CLEARED
+from gateway.model.when import Millis, Precision, When
 from gateway.yamlfile import Node, load, validate_node
 
 _RECEIVED: Millis = 1_772_463_600_000  # 2026-03-02T15:00Z: for messages that tell no time
@@ -65,9 +65,9 @@ def run_file(pack: Pack, path: Path) -> Iterator[Finding]:
     """Run the tests of one file. Raises ConfigError when it cannot be read."""
     node = load(path)
     cases = validate_node(CaseFile, node)
-    usual = _Bench(pack, cases.feed.feed())
+    usual = _Bench(pack.of(cases.feed.source), cases.feed.feed())
     for number, case in enumerate(cases.tests):
-        bench = usual if case.feed is None else _Bench(pack, case.feed.feed())
+        bench = usual if case.feed is None else _Bench(pack.of(case.feed.source), case.feed.feed())
         failures = tuple(_failures(bench, case))
         yield Finding(file=str(path), line=_line(node, number), name=case.name, failures=failures)
 
@@ -125,18 +125,18 @@ def _compared(wanted: EventExpected, event: PatientEvent, feed: Feed) -> Iterato
         "key": lambda: event.occurrence and event.occurrence.key,
         "status": lambda: event.occurrence and event.occurrence.status,
         "facility": lambda: event.occurrence and event.occurrence.facility,
-        "start": lambda: event.occurrence and _shown(event.occurrence.start),
-        "end": lambda: event.occurrence and _shown(event.occurrence.end),
-        "occurred": lambda: _shown(When(event.occurred, feed.zone, Precision.MINUTE)),
-        "recorded": lambda: _shown(When(event.recorded, feed.zone, Precision.MINUTE)),
-        "production": lambda: _shown(event.production),
+        "start": lambda: event.occurrence and spoken.value(event.occurrence.start),
+        "end": lambda: event.occurrence and spoken.value(event.occurrence.end),
+        "occurred": lambda: spoken.value(When(event.occurred, feed.zone, Precision.MINUTE)),
+        "recorded": lambda: spoken.value(When(event.recorded, feed.zone, Precision.MINUTE)),
+        "production": lambda: spoken.value(event.production),
         "telecom": lambda: list(_telecom(event)),
-        "identifiers": lambda: [_identifier(one) for one in event.identifiers],
-        "merged_from": lambda: [_identifier(one) for one in event.merged_from],
+        "identifiers": lambda: [spoken.identifier(one) for one in event.identifiers],
+        "merged_from": lambda: [spoken.identifier(one) for one in event.merged_from],
         "replaces": lambda: event.occurrence and event.occurrence.replaces,
-        "consents": lambda: [_consent(one) for one in event.consents],
-        "flags": lambda: {reason: _shown(held) for reason, held in event.flags.items()},
-        "visit_flags": lambda: {reason: _shown(held) for reason, held in event.visit_flags.items()},
+        "consents": lambda: [spoken.consent(one) for one in event.consents],
+        "flags": lambda: {reason: spoken.value(held) for reason, held in event.flags.items()},
+        "visit_flags": lambda: {reason: spoken.value(held) for reason, held in event.visit_flags.items()},
     }
     for name, came in simple.items():
         expected = getattr(wanted, name)
@@ -147,15 +147,15 @@ def _compared(wanted: EventExpected, event: PatientEvent, feed: Feed) -> Iterato
 
 def _compared_facts(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
     for fact, value in wanted.facts.items():
-        yield from _same(fact, value, _shown(event.facts.get(fact)))
+        yield from _same(fact, value, spoken.value(event.facts.get(fact)))
     for fact in wanted.absent:
         if fact in event.facts:
-            yield f"{fact}: expected nothing, got {_shown(event.facts[fact])}"
+            yield f"{fact}: expected nothing, got {spoken.value(event.facts[fact])}"
     if wanted.cleared:
         yield from _same("cleared", sorted(wanted.cleared), sorted(event.cleared))
     for name, value in wanted.person.items():
         told = getattr(event.demographics, name, None)
-        yield from _same(name, value, "cleared" if told is CLEARED else _shown(told))
+        yield from _same(name, value, "cleared" if told is CLEARED else spoken.value(told))
 
 
 def _same(name: str, expected: object, came: object) -> Iterator[str]:
@@ -168,27 +168,4 @@ def _telecom(event: PatientEvent) -> Iterator[str]:
         if points is CLEARED:
             yield f"{field} cleared"
         elif isinstance(points, tuple):
-            yield from (_point(field, point) for point in points)
-
-
-def _point(field: str, point: ContactPoint) -> str:
-    rank = f" rank {point.rank}" if point.rank != 99 else ""
-    return f"{field} {point.use.value} {point.system.value} {point.value}{rank}"
-
-
-def _consent(one: ConsentStatement) -> str:
-    return f"{'permit' if one.permit else 'deny'} {one.purpose}/{one.channel}/{one.topic}"
-
-
-def _identifier(one: Identifier) -> str:
-    return f"{one.system}|{one.type}|{one.value}"
-
-
-def _shown(value: object) -> str | None:
-    """A value as an analyst writes it: "2026-03-15 09:30", "yes", "30"; None for none."""
-    if isinstance(value, When):
-        local = to_datetime(value.utc, value.zone)
-        return f"{local:%Y-%m-%d %H:%M}" if value.has_clock else f"{local:%Y-%m-%d}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return None if value is None else str(value)
+            yield from (spoken.point(field, point) for point in points)
