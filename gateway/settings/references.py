@@ -10,14 +10,19 @@ from gateway.settings.sections import SiteFile, SourceSection
 from gateway.settings.settings import PRODUCTION
 from gateway.yamlfile import Node
 
+_SHORT = frozenset({"prod", "prd", "live"})
+_NOT_YET = frozenset({"preproduction", "pre-production", "pre_production", "nonproduction", "non-production"})
+
 
 def broken(root: Node, file: SiteFile) -> Iterator[str]:
     """Every problem between sections, as "file:line:column: sentence"."""
+    yield from _environment(root, file)
     yield from _recipients(root, file)
     yield from _places(root, file)
     for name, source in file.sources.items():
         yield from _source(root, file, name, source)
     yield from _channels(root, file)
+    yield from _alerts(root, file)
 
 
 def _at(root: Node, *path: str | int) -> str:
@@ -30,6 +35,20 @@ def _unknown(root: Node, path: tuple[str | int, ...], what: str, word: str, know
         close = get_close_matches(word, known, n=1)
         hint = f"did you mean `{close[0]}`?" if close else f"known: {', '.join(sorted(known)) or 'none'}"
         yield f"{_at(root, *path)}: there is no {what} of this name; {hint}"
+
+
+def _environment(root: Node, file: SiteFile) -> Iterator[str]:
+    """A name that was surely meant to be `production` would make a silent test system of it."""
+    name = file.environment
+    if (
+        name != PRODUCTION
+        and (name in _SHORT or get_close_matches(name, [PRODUCTION], cutoff=0.8))
+        and name not in _NOT_YET
+    ):
+        yield (
+            f"{_at(root, 'environment')}: `environment` is not the word that writes to patients; did you mean `{PRODUCTION}`? "
+            "A test system wants a name that cannot be mistaken for it, like `test`"
+        )
 
 
 def _recipients(root: Node, file: SiteFile) -> Iterator[str]:
@@ -93,6 +112,16 @@ def _channels(root: Node, file: SiteFile) -> Iterator[str]:
             yield f"{_at(root, 'channels', name, 'kind')}: `{first[channel.kind]}` is a channel of this kind already"
 
 
+def _alerts(root: Node, file: SiteFile) -> Iterator[str]:
+    for name, alert in file.alerts.to.items():
+        here = ("alerts", "to", name)
+        yield from _unknown(root, (*here, "kind"), "kind of alert", alert.kind, kinds("gateway.alerts"))
+        if alert.channel is not None:
+            yield from _unknown(root, (*here, "channel"), "channel", alert.channel, file.channels)
+        if name == "log":
+            yield f"{_at(root, *here)}: `log` is the name of the log line, which is always there; choose another"
+
+
 def kinds(group: str) -> frozenset[str]:
-    """The names of the connectors that are installed: entry points of "gateway.sources" or "gateway.channels"."""
+    """The names of the connectors that are installed: entry points of "gateway.sources", "gateway.channels", "gateway.alerts"."""
     return frozenset(point.name for point in entry_points(group=group))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,29 +44,32 @@ class Secrets:
             self.problems.append(f"{node.place}: a password does not belong in this file: use env:NAME or file:PATH")
         return self.text(node)
 
-    def options(self, node: Node, keys: frozenset[str]) -> dict[str, object]:
-        """A connector's own keys of a section, deep, with references resolved."""
+    def options(self, node: Node, keys: frozenset[str]) -> Node:
+        """A connector's own keys of a section, deep, each where it stands, with references resolved."""
         assert isinstance(node.value, Mapping)
-        return {key: self._option(key, child) for key, child in node.value.items() if key not in keys}
+        return self._all(node, {key: child for key, child in node.value.items() if key not in keys})
 
-    def _option(self, key: str, node: Node) -> object:
+    def _all(self, node: Node, children: Mapping[str, Node]) -> Node:
+        return replace(node, value={key: self._option(key, child) for key, child in children.items()})
+
+    def _option(self, key: str, node: Node) -> Node:
         if isinstance(node.value, Mapping):
-            return {name: self._option(name, child) for name, child in node.value.items()}
+            return self._all(node, node.value)
         if isinstance(node.value, tuple):
-            return [self._option(key, child) for child in node.value]
+            return replace(node, value=tuple(self._option(key, child) for child in node.value))
         if node.value is None:
-            return None
+            return node
         if _SECRET_KEY.search(key) and _REFERENCE.fullmatch(node.value) is None:
             self.problems.append(
                 f"{node.place}: `{key}` is a secret and does not belong in this file: use env:NAME or file:PATH"
             )
-        return self.text(node)
+        return replace(node, value=self.text(node))
 
     def _from_env(self, node: Node, name: str) -> str:
         value = self._environ.get(name, "")
         if not value:
             self.problems.append(f"{node.place}: the environment variable {name} is not set")
-        return value
+        return value or str(node.value)
 
     def _from_file(self, node: Node, name: str) -> str:
         try:
@@ -78,7 +82,24 @@ class Secrets:
         except UnicodeDecodeError:
             trouble = "is not UTF-8 text"
         self.problems.append(f"{node.place}: the file it names {trouble}")
-        return ""
+        return str(node.value)
+
+
+def is_reference(text: str) -> bool:
+    """Whether a text is `env:NAME` or `file:PATH`."""
+    return _REFERENCE.fullmatch(text) is not None
+
+
+def references(node: Node) -> Iterator[str]:
+    """The places ("file:line:column") of all references below a node that were not resolved."""
+    if isinstance(node.value, Mapping):
+        for child in node.value.values():
+            yield from references(child)
+    elif isinstance(node.value, tuple):
+        for child in node.value:
+            yield from references(child)
+    elif node.value is not None and is_reference(node.value):
+        yield node.place
 
 
 def _password(url: str) -> bool:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.model.when import DAY, MINUTE, SECOND
-from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, Zone
+from gateway.model.when import DAY, HOUR, MINUTE, SECOND
+from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, Zone, between
 
 SIX_YEARS = 6 * 366 * DAY
 
@@ -43,6 +43,16 @@ class LocationSection(Section):
     codes: tuple[Line, ...] = ()
 
 
+class WatchSection(Section):
+    """How a feed is watched. `silent_after`: how long it may be silent while nobody knows its habit yet, some weeks long.
+
+    `holds`: while it is silent against its habit, what is about a visit ahead waits until it speaks again.
+    """
+
+    silent_after: Annotated[Duration, between(15 * MINUTE)] = 3 * DAY  # longer than a week-end
+    holds: bool = True
+
+
 class SourceSection(Section):
     """A feed and how it speaks. What is not listed here is an option of its connector, which checks it."""
 
@@ -61,6 +71,7 @@ class SourceSection(Section):
     quarantine_ack: Literal["AE", "AA"] = "AE"
     start: Literal["held", "running"] = "running"
     strict: bool = False
+    watch: WatchSection = WatchSection()
 
 
 class ChannelSection(Section):
@@ -69,6 +80,25 @@ class ChannelSection(Section):
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Name
+
+
+class AlertSection(Section):
+    """A way to tell staff. What is not listed here is an option of its connector, which checks it.
+
+    `channel`: the one of `channels` whose options it shares, a relay's say; what it says itself goes before.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Name
+    channel: Name | None = None
+
+
+class AlertsSection(Section):
+    """Who is told that something needs them, and after how long again while it lasts."""
+
+    repeat: Annotated[Duration, between(HOUR)] = 12 * HOUR
+    to: Mapping[Name, AlertSection] = Field(default_factory=dict)
 
 
 class RetentionSection(Section):
@@ -96,10 +126,14 @@ class AuditSection(Section):
 
 
 class IntakeSection(Section):
-    """`batch`: most messages in one commit. `queue`: most that wait for one before senders are slowed down."""
+    """`batch`: most messages in one commit. `queue`: most that wait for one before senders are slowed down.
+
+    `join_within`: how long the parts of a message wait for the next before they go into quarantine.
+    """
 
     batch: int = Field(default=64, ge=1, le=10_000)
     queue: int = Field(default=1_000, ge=1, le=1_000_000)
+    join_within: Annotated[Duration, between(SECOND, DAY)] = 10 * MINUTE
 
     @model_validator(mode="after")
     def _queue_holds_a_batch(self) -> IntakeSection:
@@ -124,11 +158,20 @@ class WorkerSection(Section):
         return self
 
 
+class ApiTlsSection(Section):
+    """HTTPS: PEM files; with `client_ca` every caller, also of health and metrics, must show a certificate it signed."""
+
+    certificate: Path  # with the intermediate ones behind it
+    key: Path
+    client_ca: Path | None = None
+
+
 class ApiSection(Section):
-    """Where HTTP listens: health and metrics."""
+    """Where HTTP listens: health and metrics, and what connectors serve."""
 
     bind: Line = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
+    tls: ApiTlsSection | None = None
 
 
 class SiteFile(Section):
@@ -150,3 +193,4 @@ class SiteFile(Section):
     intake: IntakeSection = IntakeSection()
     worker: WorkerSection = WorkerSection()
     api: ApiSection = ApiSection()
+    alerts: AlertsSection = AlertsSection()

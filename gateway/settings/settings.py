@@ -7,9 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.model.party import Location, Organization
-from gateway.settings.sections import ApiSection, IntakeSection, RetentionSection, SiteFile, WorkerSection
+from gateway.model.when import Millis
+from gateway.settings.sections import ApiSection, IntakeSection, RetentionSection, SiteFile, WatchSection, WorkerSection
+from gateway.yamlfile import Node
 
 PRODUCTION = "production"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A connector's part of the file. `group`: "sources", "channels" or "alerts"; `where`: "file:line:column" of its name.
+
+    `options`: what is the connector's own, each where it stands, references resolved. Relative paths in it start in
+    `folder`.
+    """
+
+    group: str
+    name: str
+    kind: str
+    where: str
+    options: Node = field(repr=False)
+    folder: Path
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +35,7 @@ class SourceSettings:
     """One feed. `options` belong to its connector; `locations` maps what the feed calls a place to a location id.
 
     `where` is "file:line:column" of its section, for errors about its options. `held`: plans, releases nothing
-    until told. `zone`: IANA name or offset.
+    until told. `zone`: IANA name or offset. `watch`: how its silence is judged, and what that does.
     """
 
     name: str
@@ -35,7 +53,9 @@ class SourceSettings:
     quarantine_ack: str
     held: bool
     strict: bool
+    watch: WatchSection
     options: Mapping[str, object] = field(repr=False)
+    section: Section = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +66,7 @@ class ChannelSettings:
     kind: str
     where: str
     options: Mapping[str, object] = field(repr=False)
+    section: Section = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +74,7 @@ class Settings:
     """caregate.yaml, checked. Paths are absolute; durations are Millis; URLs may carry passwords (never in the repr).
 
     `allowed_recipients`: the only addresses written to outside production, lower case; None in production.
+    `alerts`: ways to tell staff, by name; `alert_repeat`: Millis after which what lasts is told again.
     `mappings`: the site's overlays, absent when there are none; shipped mappings are read before them.
     """
 
@@ -73,6 +95,8 @@ class Settings:
     intake: IntakeSection
     worker: WorkerSection
     api: ApiSection
+    alerts: Mapping[str, Section]
+    alert_repeat: Millis
     file: SiteFile = field(repr=False)  # as written, with defaults: what --print-config shows
 
     @property

@@ -6,13 +6,16 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from gateway.settings import environment
 from gateway.settings.secrets import without_password
 from gateway.settings.settings import Settings
-from gateway.settings.values import shown_duration
+from gateway.settings.values import duration, shown_duration
 
-_DURATIONS = {"retention": None, "worker": {"time_limit", "lease"}}  # None: every key of the section
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*")
 _OVERRIDES = {"database": environment.DATABASE, "broker": environment.BROKER}
 
@@ -20,13 +23,32 @@ _OVERRIDES = {"database": environment.DATABASE, "broker": environment.BROKER}
 def print_config(settings: Settings, environ: Mapping[str, str] | None = None) -> str:
     """YAML of every setting with its default; references stay references, what the environment told is named, not shown."""
     environ = os.environ if environ is None else environ
-    told = settings.file.model_dump(mode="python")
+    told = _dumped(settings.file)
     for key, variable in _OVERRIDES.items():
         told[key] = f"env:{variable}" if environ.get(variable) else without_password(told[key])
-    told["api"] = settings.api.model_dump()
-    for section, keys in _DURATIONS.items():
-        told[section] = {k: shown_duration(v) if keys is None or k in keys else v for k, v in told[section].items()}
+    told["api"] = _dumped(settings.api)
     return f"# {settings.path}\n" + "".join(f"{line}\n" for line in _lines(told, 0))
+
+
+def _dumped(section: BaseModel) -> dict[str, Any]:
+    """Every key of a section, with durations as people write them, and the connector's own keys as they were written."""
+    fields = type(section).model_fields
+    told = {name: _shown(getattr(section, name), is_duration=_is_duration(one)) for name, one in fields.items()}
+    return {**told, **(section.model_extra or {})}
+
+
+def _shown(value: Any, *, is_duration: bool) -> Any:
+    if is_duration:
+        return shown_duration(value)
+    if isinstance(value, BaseModel):
+        return _dumped(value)
+    if isinstance(value, Mapping):
+        return {key: _shown(below, is_duration=False) for key, below in value.items()}
+    return value
+
+
+def _is_duration(field: FieldInfo) -> bool:
+    return any(getattr(one, "func", None) is duration for one in field.metadata)
 
 
 def _lines(value: Mapping[str, object], depth: int) -> list[str]:

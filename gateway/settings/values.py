@@ -66,6 +66,19 @@ def _charset(text: str) -> str:
     return text
 
 
+def between(least: Millis, most: Millis | None = None) -> AfterValidator:
+    """Bounds of a duration, told as durations are written."""
+
+    def check(span: Millis) -> Millis:
+        if span < least:
+            raise ValueError(f"must be at least {shown_duration(least)}")
+        if most is not None and span > most:
+            raise ValueError(f"must be at most {shown_duration(most)}")
+        return span
+
+    return AfterValidator(check)
+
+
 Duration = Annotated[Millis, BeforeValidator(duration)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]

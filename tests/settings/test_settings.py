@@ -91,6 +91,8 @@ def test_production_is_production_only_by_its_name(site):
         ("    port: 2575", "    port: 2575\n    quarantine_ack: AX", "must be 'AE' or 'AA'"),
         ("channels:", "retention: {audit: 5y}\nchannels:", "`retention` must keep audit at least 6y"),
         ("channels:", "retention: {raw: soon}\nchannels:", "`retention.raw` must be a duration"),
+        ("channels:", "intake: {join_within: 2d}\nchannels:", "`intake.join_within` must be at most 1d"),
+        ("    port: 2575", "    port: 2575\n    watch: {silent_after: 60s}", "must be at least 15m"),
         ("channels:", "worker: {lease: 10s, time_limit: 10s}\nchannels:", "shorter than its lease"),
         ("channels:", "intake: {batch: 20, queue: 10}\nchannels:", "a queue that holds at least one batch"),
         ("channels:", "api: {port: 70000}\nchannels:", "`api.port` must be at most 65535"),
