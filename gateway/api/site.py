@@ -9,17 +9,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 
-from gateway.model.errors import CaregateError
+from gateway.api.readiness import Readiness
 from gateway.telemetry import exposition, log
 
-Check = Callable[[], None]
-"""Raises CaregateError when what it looks at is not fit for work."""
 
+def create(readiness: Readiness, *, routes: Iterable[BaseRoute] = ()) -> FastAPI:
+    """Health and metrics, and what connectors mount.
 
-def create(check: Check, *, routes: Iterable[BaseRoute] = ()) -> FastAPI:
-    """Health and metrics, and what connectors mount. `check` looks at the database and raises CaregateError.
-
-    GET /health/live: the process answers. GET /health/ready: 200, or 503 while `check` raises.
+    GET /health/live: the process answers. GET /health/ready: 200, or 503 with the parts that are not fit for work.
     GET /metrics: Prometheus text format.
     """
     app = FastAPI(
@@ -37,7 +34,7 @@ def create(check: Check, *, routes: Iterable[BaseRoute] = ()) -> FastAPI:
         routes=list(routes),
     )
     app.add_api_route("/health/live", _live, methods=["GET"])
-    app.add_api_route("/health/ready", _readiness(check), methods=["GET"])
+    app.add_api_route("/health/ready", _readiness(readiness), methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"])
     return app
 
@@ -46,14 +43,10 @@ def _live() -> dict[str, str]:
     return {"status": "live"}
 
 
-def _readiness(check: Check) -> Callable[[], Response]:
+def _readiness(readiness: Readiness) -> Callable[[], Response]:
     def ready() -> Response:  # synchronous: FastAPI runs it on a thread, so a slow database does not stop the loop
-        try:
-            check()
-        except CaregateError as error:
-            log().warning("health.not_ready", error=type(error).__name__)
-            return problem(503, "not ready")
-        return JSONResponse({"status": "ready"})
+        lacking = readiness.lacking()
+        return problem(503, "not ready", parts=lacking) if lacking else JSONResponse({"status": "ready"})
 
     return ready
 
@@ -63,9 +56,9 @@ def _metrics() -> Response:
     return Response(body, media_type=kind)
 
 
-def problem(status: int, title: str) -> Response:
-    """RFC 9457 problem details; neither path nor query of the request is repeated."""
-    body = {"type": "about:blank", "title": title, "status": status}
+def problem(status: int, title: str, **more: object) -> Response:
+    """RFC 9457 problem details, `more` its extension members; neither path nor query of the request is repeated."""
+    body = {"type": "about:blank", "title": title, "status": status, **more}
     return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 

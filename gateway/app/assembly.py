@@ -8,10 +8,10 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from typing import Any
 
 from gateway import telemetry
+from gateway.app.sections import made, too_slow
 from gateway.mapping.feed import Feed
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import Pack, load_pack
@@ -26,9 +26,10 @@ from gateway.pipeline.receive import Receiver
 from gateway.pipeline.rounds import Keep, Rounds
 from gateway.pipeline.rules import ActiveRules, activate, in_force
 from gateway.pipeline.site import Site, SourceEntry
+from gateway.pipeline.witnessing import Witness
 from gateway.ports import Channel, Clock, Reader, Source, SystemClock
 from gateway.ruleset.load import load as load_rules
-from gateway.settings import ChannelSettings, Settings, SourceSettings
+from gateway.settings import Settings
 from gateway.store import migrations, tables
 from gateway.store.engine import Store, parsed, sqlite_path
 from gateway.store.keyring import Keyring
@@ -53,6 +54,8 @@ class Gateway:
     store: Store
     site: Site
     rules: ActiveRules
+    pack: Pack
+    feeds: Mapping[str, Feed]
     readers: Mapping[str, Reader]
     receiver: Receiver
     channels: Mapping[ChannelKind, Channel]
@@ -117,7 +120,8 @@ def assemble(
         site = _site(settings, store, pack)
         active = activate(store, ruleset, account=account()) if activates else in_force(store, ruleset)
         rules = ActiveRules(active)
-        readers = _readers(settings, pack, ruleset.facts_used)
+        feeds = {name: feed_of(settings, name) for name in settings.sources}
+        readers = {name: Hl7v2Reader(pack.of(name), feed, facts=ruleset.facts_used) for name, feed in feeds.items()}
     except BaseException:
         store.close()
         raise
@@ -129,6 +133,8 @@ def assemble(
         store=store,
         site=site,
         rules=rules,
+        pack=pack,
+        feeds=feeds,
         readers=readers,
         receiver=receiver,
         channels=channels,
@@ -160,6 +166,8 @@ def _site(settings: Settings, store: Store, pack: Pack) -> Site:
             organization=source.organization,
             quarantine_ack=source.quarantine_ack,
             region=source.region,
+            silent_after=source.watch.silent_after,
+            holds=source.watch.holds,
         )
         for name, source in settings.sources.items()
     }
@@ -195,11 +203,10 @@ def _source_rows(settings: Settings, store: Store) -> dict[str, int]:
 
 def _pack(settings: Settings) -> Pack:
     overlays = [settings.mappings] if settings.mappings.is_dir() else []
-    return load_pack([shipped("mappings"), *overlays])
-
-
-def _readers(settings: Settings, pack: Pack, facts: frozenset[str]) -> dict[str, Reader]:
-    return {name: Hl7v2Reader(pack, feed_of(settings, name), facts=facts) for name in settings.sources}
+    pack = load_pack([shipped("mappings"), *overlays])
+    if strange := pack.check_sources(settings.sources):
+        raise ConfigError(*strange)
+    return pack
 
 
 def feed_of(settings: Settings, name: str) -> Feed:
@@ -223,38 +230,18 @@ def feed_of(settings: Settings, name: str) -> Feed:
 def _channels(settings: Settings, clock: Clock) -> dict[ChannelKind, Channel]:
     found: dict[ChannelKind, Channel] = {}
     for name, section in settings.channels.items():
-        made = _made("gateway.channels", section, clock)
-        if made.kind in found:
+        channel = made(section.section, clock)
+        if channel.kind in found:
             raise ConfigError(f"{section.where}: channel {name}: there is already a channel of kind {section.kind}")
-        if made.timeout * 1000 >= settings.worker.time_limit:
-            raise ConfigError(
-                f"{section.where}: channel {name}: its timeout must be shorter than the worker's time_limit, "
-                "so that an attempt never outlives what guards it"
-            )
-        found[made.kind] = made
+        if slow := too_slow(section.section, channel, settings.worker.time_limit):
+            raise ConfigError(*slow)
+        found[channel.kind] = channel
     return found
 
 
 def sources_of(settings: Settings, clock: Clock) -> list[Source]:
     """The configured sources, found by entry point, not started."""
-    return [_made("gateway.sources", section, clock) for section in settings.sources.values()]
-
-
-def _made(group: str, section: SourceSettings | ChannelSettings, clock: Clock) -> Any:
-    """A connector made from its section; what it finds wrong there is told with file and line."""
-    make = _connector(group, section.kind, section.where)
-    try:
-        return make(section.name, section.options, clock)
-    except ConfigError as error:
-        raise ConfigError(*(f"{section.where}: {problem}" for problem in error.problems)) from None
-
-
-def _connector(group: str, kind: str, where: str) -> Any:
-    for point in entry_points(group=group):
-        if point.name == kind:
-            return point.load()
-    known = ", ".join(sorted(point.name for point in entry_points(group=group))) or "none"
-    raise ConfigError(f"{where}: there is no connector `{kind}`; installed: {known}")
+    return [made(section.section, clock) for section in settings.sources.values()]
 
 
 def dispatcher_of(gateway: Gateway, ring: Callable[[Sequence[int]], None]) -> Dispatcher:
@@ -277,12 +264,16 @@ def deliverer_of(gateway: Gateway) -> Deliverer:
 def intake_of(gateway: Gateway) -> IntakeThread:
     """The intake thread of an assembled gateway."""
     return IntakeThread(
-        gateway.receiver, max_batch=gateway.settings.intake.batch, max_queue=gateway.settings.intake.queue
+        gateway.receiver,
+        Witness(gateway.store),
+        max_batch=gateway.settings.intake.batch,
+        max_queue=gateway.settings.intake.queue,
     )
 
 
 def rounds_of(gateway: Gateway) -> Rounds:
     """The quiet work of an assembled gateway: sealing and forgetting."""
     retention = gateway.settings.retention
-    keep = Keep(raw=retention.raw, facts=retention.facts, bodies=retention.bodies)
+    waits = gateway.settings.intake.join_within
+    keep = Keep(raw=retention.raw, facts=retention.facts, bodies=retention.bodies, parts=waits)
     return Rounds(gateway.store, keep, gateway.settings.audit_heads)

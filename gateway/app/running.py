@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
+import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
 from gateway import telemetry, worker
 from gateway.app.assembly import Gateway, deliverer_of, dispatcher_of, intake_of, rounds_of, sources_of
+from gateway.app.doors import certificates_of, routes_of
+from gateway.app.watching import Reach, parts_of, watch_of
 from gateway.model.errors import CommandError
 from gateway.pipeline.intake import IntakeThread
-from gateway.ports import Source
+from gateway.ports import Route, Source
 
 Ready = Callable[[dict[str, Any]], None]
 
@@ -32,18 +35,32 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
         stack.callback(worker.close, broker)
         if "work" in roles:
             _work(gateway, broker, ring.ring, stack)
-        api_port = _api(gateway, stack) if "api" in roles else None
         intake = intake_of(gateway) if "listen" in roles else None
         sources = sources_of(gateway.settings, gateway.clock) if intake else []
+        reach, listening = Reach(broker), threading.Event()
+        _watch(gateway, roles, reach, sources, stack)
+        routes = routes_of(gateway.settings, sources)
+        parts = parts_of(roles, reach, intake, listening)
+        # feeds over HTTP need a server too where they are listened to and nothing else is served
+        api_port = _api(gateway, routes, parts, stack) if "api" in roles or routes else None
         _settle(stack)
-        asyncio.run(_until_stopped(intake, sources, ready, stop, api_port))
+        asyncio.run(_until_stopped(intake, sources, ready, stop, api_port, listening))
+
+
+_TURN_SECONDS = 0.0005
 
 
 def _settle(stack: ExitStack) -> None:
-    """What lives until the end is not looked at again: a full collection would stop every message for its time."""
+    """What lives until the end is not looked at again: a full collection would stop every message for its time.
+
+    And whoever waits for the interpreter waits half a millisecond at most, not five: the thread that commits gives
+    it up at every step of the database, some hundred times a batch.
+    """
     gc.collect()
     gc.freeze()
     stack.callback(gc.unfreeze)
+    stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+    sys.setswitchinterval(_TURN_SECONDS)
 
 
 def _work(gateway: Gateway, broker: Any, ring: Callable[[Sequence[int]], None], stack: ExitStack) -> None:
@@ -58,10 +75,19 @@ def _work(gateway: Gateway, broker: Any, ring: Callable[[Sequence[int]], None], 
     stack.callback(dispatcher.stop)
 
 
-def _api(gateway: Gateway, stack: ExitStack) -> int:
+def _watch(
+    gateway: Gateway, roles: Sequence[str], reach: Callable[[], bool], sources: Sequence[Source], stack: ExitStack
+) -> None:
+    watch = watch_of(gateway, roles, reach, sources)
+    watch.start()
+    stack.callback(watch.stop)
+
+
+def _api(gateway: Gateway, routes: Sequence[Route], parts: Mapping[str, Callable[[], bool]], stack: ExitStack) -> int:
     from gateway.api.serving import serve
 
-    server = serve(gateway.store, gateway.settings.api.bind, gateway.settings.api.port)
+    api, tls = gateway.settings.api, certificates_of(gateway.settings)
+    server = serve(gateway.store, api.bind, api.port, routes=routes, tls=tls, parts=parts)
     stack.callback(server.stop)
     return server.port
 
@@ -72,6 +98,7 @@ async def _until_stopped(
     ready: Ready | None,
     stop: threading.Event | None,
     api_port: int | None,
+    listening: threading.Event,
 ) -> None:
     halted = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -87,12 +114,14 @@ async def _until_stopped(
             await source.start(intake)
             started.append(source)
         ports = {source.name: getattr(source, "port", None) for source in started}
+        listening.set()
         telemetry.log().info("gateway.ready", count=len(started))
         if ready is not None:
             ready({"ports": ports, "api": api_port})
         await _halt(halted, stop)
         telemetry.log().info("gateway.stopping")
     finally:
+        listening.clear()  # whoever balances the load sends no more
         await _stop_sources(started)
         if intake is not None:
             await loop.run_in_executor(None, intake.close)

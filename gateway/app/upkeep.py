@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
 from pathlib import Path
 
-from gateway.app.assembly import Gateway, _channels, account, sources_of
+from gateway.app.assembly import Gateway, account
+from gateway.app.sections import connector, made, too_slow, wrong
 from gateway.model.errors import ConfigError
+from gateway.model.when import Millis
 from gateway.ports import SystemClock
-from gateway.settings import ChannelSettings, Settings, SourceSettings
+from gateway.settings import Section, Settings
+from gateway.settings.references import kinds
+from gateway.settings.secrets import references
 from gateway.store import migrations, rotate, verify
 from gateway.store.keyring import Keyring
 
@@ -18,28 +22,31 @@ def create_keys(path: Path) -> None:
     Keyring.create(path)
 
 
-def check_connectors(settings: Settings) -> None:
-    """Have every configured connector check its options, without opening anything.
+def wrong_sections(sections: Iterable[Section], time_limit: Millis) -> list[str]:
+    """Have every configured connector check its options, without starting anything.
 
-    Raises ConfigError with all problems, each at the place of its section.
+    Every problem as "file:line:column: sentence". What depends on a reference that was not looked up is not judged,
+    and neither is a kind that nothing installed offers: that is told of the file. `time_limit`: the worker's.
     """
     problems: list[str] = []
-    sections: list[SourceSettings | ChannelSettings] = [*settings.channels.values(), *settings.sources.values()]
     for section in sections:
-        try:
-            _check_one(settings, section)
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError(*problems)
+        if section.kind in kinds(f"gateway.{section.group}"):
+            try:
+                problems += _wrong(section, time_limit)
+            except ConfigError as error:
+                problems += error.problems
+    return problems
 
 
-def _check_one(settings: Settings, section: SourceSettings | ChannelSettings) -> None:
-    if isinstance(section, SourceSettings):
-        sources_of(replace(settings, sources={section.name: section}), SystemClock())
-        return
-    for channel in _channels(replace(settings, channels={section.name: section}), SystemClock()).values():
-        channel.close()
+def _wrong(section: Section, time_limit: Millis) -> tuple[str, ...]:
+    problems = wrong(section, connector(section))
+    if problems or any(references(section.options)):
+        return problems
+    one = made(section, SystemClock())
+    if section.group != "channels":
+        return ()
+    one.close()
+    return too_slow(section, one, time_limit)
 
 
 def migrate(settings: Settings) -> str | None:

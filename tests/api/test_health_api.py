@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
 
 import httpx
 import pytest
 
-from gateway.api import create
+from gateway import telemetry
+from gateway.api import Readiness, create
 from gateway.model.errors import StoreUnavailable
 
 
 def _fine():
-    pass
+    return True
 
 
 def _down():
@@ -22,8 +25,9 @@ def _down():
 class Client:
     """Asks an application in this process, as a server would pass the request on."""
 
-    def __init__(self, check):
-        self._transport = httpx.ASGITransport(app=create(check), raise_app_exceptions=False)
+    def __init__(self, check, **parts):
+        app = create(Readiness({"database": check, **parts}))
+        self._transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
 
     def get(self, path):
         async def asked():
@@ -53,6 +57,34 @@ def test_a_gateway_without_its_database_lives_but_takes_no_traffic(ask):
     answer = client.get("/health/ready")
     assert answer.status_code == 503
     assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["parts"] == ["database"]
+
+
+def test_what_is_not_ready_is_named_in_closed_words_and_logged_once(ask):
+    """The parts in order, in the body and in the log; a change is a line, a probe is none; a gauge for each."""
+    log = io.StringIO()
+    telemetry.configure(json=True, stream=log, hooks=False)
+    there = {"broker": False, "intake": False}
+    client = ask(_fine, broker=lambda: there["broker"], intake=lambda: there["intake"])
+    try:
+        for _ in range(3):
+            assert client.get("/health/ready").json()["parts"] == ["broker", "intake"]
+        there["intake"] = True
+        assert client.get("/health/ready").json()["parts"] == ["broker"]
+        metrics = client.get("/metrics").text
+        there["broker"] = True
+        assert client.get("/health/ready").json() == {"status": "ready"}
+    finally:
+        telemetry.reset()
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["event"], line["part"]) for line in lines] == [
+        ("health.not-ready", "broker"),
+        ("health.not-ready", "intake"),
+        ("health.ready-again", "intake"),
+        ("health.ready-again", "broker"),
+    ]
+    assert 'caregate_part_ready{part="broker"} 0.0' in metrics
+    assert 'caregate_part_ready{part="intake"} 1.0' in metrics
 
 
 def test_metrics_are_prometheus_text(ask):
@@ -84,6 +116,6 @@ def test_an_error_of_our_own_says_nothing_about_its_cause(ask):
 
 def test_the_framework_records_no_url_query(ask):
     """Its own tracing, metrics and logs are off."""
-    app = create(_fine)
+    app = create(Readiness({"database": _fine}))
     config = getattr(app, "_telemetry", {"tracing": False})
     assert not config["tracing"]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import socket
+from contextlib import contextmanager, suppress
 
 import httpx
 import pytest
@@ -58,3 +59,26 @@ def test_a_busy_port_is_one_sentence(served):
     port = int(url.rpartition(":")[2])
     with pytest.raises(CommandError, match=f"port {port} on 127.0.0.1 is in use; choose another `api.port`"):
         serve(Store(), "127.0.0.1", port)
+
+
+def test_a_caller_whose_request_does_not_come_is_not_waited_for(served, monkeypatch):
+    """F-14 over HTTP: also when it sends a byte now and then, and after a request that was answered."""
+    monkeypatch.setattr("gateway.api.connections.HEAD_SECONDS", 0.2)
+    _, url = served
+    for begun in (b"", b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"):
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 5) as raw:
+            raw.sendall(begun)
+            with suppress(ConnectionError):
+                while raw.recv(1_000):
+                    raw.sendall(b"G")
+
+
+def test_one_connection_too_many_is_turned_away(served, monkeypatch):
+    """F-12 over HTTP: the feeds beside it need files and sockets too."""
+    monkeypatch.setattr("gateway.api.connections.MOST", 1)
+    _, url = served
+    with httpx.Client() as client:
+        assert client.get(f"{url}/health/live").status_code == 200
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"{url}/health/live")
+        assert client.get(f"{url}/health/live").status_code == 200
