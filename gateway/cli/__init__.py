@@ -36,7 +36,7 @@ def invoke(arguments: Sequence[str]) -> int:
         _tell(f"{error.filename}: {error.strerror}" if error.filename else f"{error.strerror or type(error).__name__}")
         return CANNOT
     except Exception as error:  # noqa: BLE001 - foreign texts may quote a message: only the class is told
-        return _unexpected(error)
+        return _unexpected(error, arguments)
     return code if isinstance(code, int) else OK
 
 
@@ -50,14 +50,17 @@ def _tell(*sentences: str) -> None:
         print(f"caregate: {sentence}", file=sys.stderr)
 
 
-def _unexpected(error: Exception) -> int:
+def _unexpected(error: Exception, arguments: Sequence[str]) -> int:
     """The framework's own complaints about arguments, else an error that is ours."""
     say = getattr(error, "format_message", None)
     if type(error).__name__ == "NoArgsIsHelpError" and say is not None:
         print(say(), file=sys.stderr)
         return CANNOT
     if say is not None:
-        _tell(f"{say()} (see caregate --help)")
+        from gateway.cli.commands import command
+        from gateway.cli.usage import sentence
+
+        _tell(sentence(error, command(), arguments))
         return CANNOT
     if type(error).__name__ == "Abort":
         return INTERRUPTED

@@ -9,7 +9,22 @@ import typer
 from typer.main import get_command
 
 from gateway import __version__
-from gateway.cli import analyst, consent, feeds, holds, init, load, plan, quarantine, run, trace, upkeep
+from gateway.cli import (
+    analyst,
+    consent,
+    feeds,
+    hl7,
+    holds,
+    init,
+    load,
+    patient,
+    plan,
+    quarantine,
+    run,
+    status,
+    trace,
+    upkeep,
+)
 
 
 def _version(asked: bool) -> None:
@@ -38,6 +53,7 @@ def command() -> Any:  # the framework's own command type differs between its ve
         "run": run.run,
         "load": load.load,
         "plan": plan.plan,
+        "status": status.status,
         "trace": trace.trace,
         "migrate": upkeep.migrate,
         "lint": analyst.lint,
@@ -48,8 +64,10 @@ def command() -> Any:  # the framework's own command type differs between its ve
     groups = {
         "quarantine": quarantine.group,
         "holds": holds.group,
+        "patient": patient.group,
         "consent": consent.group,
         "feeds": feeds.group,
+        "hl7": hl7.group,
         "audit": upkeep.audit,
         "keys": upkeep.keys,
     }

@@ -5,15 +5,18 @@ from __future__ import annotations
 import csv
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from gateway.cli import identifier, site
 from gateway.cli.site import account
-from gateway.cli.terminal import emit, moment, note, say, table
+from gateway.cli.terminal import emit, listed, moment, note, say
 from gateway.model.errors import CommandError
 from gateway.model.when import Millis, to_millis
+
+if TYPE_CHECKING:
+    from gateway.pipeline.inspect import ConsentLine
 
 group = typer.Typer(no_args_is_help=True, help="The consent ledger: add, list, import.")
 Patient = Annotated[str, typer.Option("--patient", metavar="-", help="The identifier comes from standard input.")]
@@ -74,17 +77,13 @@ def list_(
 
     with site.opened(config) as gateway:
         lines = inspect.consent_list(gateway, who, reason=why, account=account())
-    if json:
-        for line in lines:
-            emit(line)
-        return
-    table(
-        ("entry", "decision", "purpose", "channel", "topic", "from", "until", "evidence"),
-        [
-            (one.id, one.decision, one.purpose, one.channel, one.topic, moment(one.valid_from), moment(one.valid_until), one.evidence)
-            for one in lines
-        ],
-    )  # fmt: skip
+    columns = ("entry", "decision", "purpose", "channel", "topic", "from", "until", "evidence")
+    listed(lines, columns, _row, json=json, none="the ledger has no entry about this person")
+
+
+def _row(one: ConsentLine) -> tuple[object, ...]:
+    since, until = moment(one.valid_from), moment(one.valid_until)
+    return one.id, one.decision, one.purpose, one.channel, one.topic, since, until, one.evidence
 
 
 @group.command("import")
@@ -96,7 +95,8 @@ def import_(
 ) -> None:
     """Record what many people decided, from a table.
 
-    Refused lines are listed, the others recorded.
+    Refused lines are listed, the others recorded; what is there already is not recorded again. --dry-run looks
+    everybody up (found, unknown, ambiguous) and records nothing. Exit code 1 when a line was refused.
 
     Columns: system, type, identifier, decision (permit or deny), purpose, channel, topic, from, until, evidence; empty
     purpose, channel or topic means any.
@@ -104,12 +104,11 @@ def import_(
     Example: caregate consent import --dry-run preferences.csv
     """
     from gateway.pipeline import inspect
-    from gateway.pipeline.inspect.consents import COLUMNS
 
     with file.open(encoding="utf-8-sig", newline="") as stream, site.opened(config) as gateway:
         rows = csv.DictReader(stream, strict=True)
         try:
-            _headings(file, rows.fieldnames or (), COLUMNS)
+            _headings(file, rows.fieldnames or (), inspect.COLUMNS)
             report = inspect.consent_import(gateway, rows, account=account(), dry_run=dry_run)
         except csv.Error:
             raise CommandError(f"{file}:{rows.line_num}: this is not CSV (a quote that is not closed?)") from None
@@ -120,7 +119,9 @@ def import_(
     else:
         for sentence in report.refused:
             note(f"{file}: {sentence}")
-        say(f"{report.added} {'would be recorded' if dry_run else 'recorded'}, {len(report.refused)} refused")
+        added = f"{report.added} {'would be recorded' if dry_run else 'recorded'}"
+        say(f"{added}, {report.already_there} already there, {len(report.refused)} refused")
+        say(f"people: {', '.join(f'{count} {word}' for word, count in report.people.items()) or 'none'}")
     if report.refused:
         raise typer.Exit(1)
 

@@ -21,7 +21,7 @@ from gateway.model.event import Format, Outcome, RawMessage, Result
 if TYPE_CHECKING:
     from gateway.app import Gateway
 
-RESULTS = (Result.ACCEPTED, Result.IGNORED, Result.DUPLICATE, Result.REJECTED, Result.QUARANTINED)
+RESULTS = tuple(result for result in Result if result is not Result.FAILED)
 
 
 def load(
@@ -33,7 +33,8 @@ def load(
 ) -> None:
     """Read HL7 v2 files as if a feed sent them; a line a message.
 
-    Without any configuration a site is made for the occasion and thrown away.
+    Without any configuration a site is made for the occasion and thrown away. Exit code 1 when anything was not taken:
+    a file, a message that was rejected or quarantined, a batch whose count is wrong.
 
     Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7
     """
@@ -45,7 +46,7 @@ def load(
             done(file)
         loading.flush()
     loading.summary()
-    if loading.failed:
+    if not loading.whole:
         raise typer.Exit(1)
 
 
@@ -65,7 +66,13 @@ class Loading:
         self._files = 0
         self._counts: Counter[Result] = Counter()
         self._problems: list[dict[str, str]] = []
-        self.failed = 0  # not taken, and not the message's fault
+        self.failed = 0  # files that could not be read, and messages of which that was our fault
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything was taken: no file unread, no message refused or quarantined, no count that is wrong."""
+        refused = self._counts[Result.REJECTED] + self._counts[Result.QUARANTINED]
+        return not (self.failed or refused or self._problems)
 
     def file(self, path: Path) -> None:
         """Feed one file; one that cannot be read is a problem of the summary, the others go on."""
@@ -143,6 +150,7 @@ def _line(piece: Piece, result: Result, outcome: Outcome | None) -> dict[str, ob
         "events": list(outcome.events) if outcome else [],
         "reason": outcome.reason if outcome else piece.problem,
         "rules": list(outcome.rules) if outcome else [],
+        "message": outcome.message if outcome else None,
     }
 
 

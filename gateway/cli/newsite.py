@@ -43,6 +43,16 @@ sources:
     authority: LAKESIDE           # of identifiers that name no assigning authority (PID-3.4)
     # start: held                 # plan everything, release nothing: the shadow run before go-live
     # quarantine_ack: AA          # for a feed that would block behind an unreadable message
+  # lab:
+  #   kind: http                  # POST /hl7/lab on port 8080, Content-Type: application/hl7-v2
+  #   organization: lakeside
+  #   authority: LAKESIDE
+  #   bearer: [{token: env:LAB_TOKEN}]   # 16 characters or more; without one, anybody on this machine may post
+  # night:
+  #   kind: folder                # files of HL7 v2, single messages or batches
+  #   organization: lakeside
+  #   authority: LAKESIDE
+  #   path: drop                  # make this folder; what was read moves to drop/done or drop/failed
 
 channels:
   email:
@@ -52,6 +62,10 @@ channels:
     tls: off                      # only for a relay on this machine; elsewhere remove the line: verified TLS is required
     # username: caregate
     # password: env:SMTP_PASSWORD # or file:PATH; never the password itself
+
+# alerts:                         # who is told when a feed falls silent or something else needs a person
+#   to:
+#     desk: {kind: email, channel: email, to: [you@lakeside.example], sender: caregate@lakeside.example}
 
 # database: env:DATABASE_URL      # default: SQLite beside this file, one process with every role
 # broker: memory://               # or redis://…, amqp://… when roles run apart
@@ -64,6 +78,16 @@ _MAPPINGS = """\
 The shipped mappings are read from the package. A file here with the same path (say `hl7v2/appointments.yaml` or
 `codes/service.yaml`) is read after the shipped one and says only what is different here. `caregate lint` checks it,
 `caregate test` runs the `.test.yaml` beside it.
+
+An overlay that adds a code (`codes/service.yaml`):
+
+    table: service
+    words:
+      dialysis: {meaning: kidney replacement, sensitivity: sensitive}
+    codes:
+      DIAL: dialysis
+
+`caregate run` reads these files when it starts: restart it after a change, then `caregate plan --open` reads what is known again.
 """
 
 _IGNORE = "caregate.keys\n*.db\n*.db-shm\n*.db-wal\n"

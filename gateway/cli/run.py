@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gateway.cli import site
 from gateway.cli.terminal import note
 from gateway.model.errors import CommandError
+
+if TYPE_CHECKING:
+    from gateway.settings import Settings
 
 ROLES = ("listen", "api", "work")
 
@@ -49,11 +52,24 @@ def run(
 
     telemetry.configure()
     with site.opened(config, activates=True) as gateway:
+        _banner(gateway.settings)
         gateway.run(wanted, ready=_ready)
+
+
+def _banner(settings: Settings) -> None:
+    """Nobody should wait for mail of a test system, or believe that production is one."""
+    if settings.allowed_recipients is None:
+        return
+    from gateway import telemetry
+
+    count = len(settings.allowed_recipients)
+    whom = f"to {count} listed recipients only" if count else "to nobody: `allowed_recipients` is empty"
+    telemetry.log().warning("gateway.test-system", count=count)
+    note(f"test system ({settings.environment}): writes {whom}")
 
 
 def _ready(opened: Mapping[str, Any]) -> None:
     """Say what listens where, for whoever started this by hand."""
     ports = {**opened["ports"], **({"api": opened["api"]} if opened["api"] else {})}
-    places = ", ".join(f"{name} on port {port}" for name, port in ports.items())
+    places = ", ".join(f"{name} on port {port}" if port else name for name, port in ports.items())
     note(f"caregate (process {os.getpid()}) is ready{': ' if places else ''}{places}")

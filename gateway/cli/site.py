@@ -22,6 +22,7 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line, for programs.")]
 Reason = Annotated[str | None, typer.Option("--reason", help="Why you read what is about a person; it is audited.")]
+Why = Annotated[str | None, typer.Option("--reason", help="Why you decide this; it is audited.")]
 
 
 def find(config: Path | None) -> Path | None:
@@ -68,4 +69,11 @@ def reason(told: str | None) -> str:
     """The reason for reading about a person; raises CommandError when there is none."""
     if not told or not told.strip():
         raise CommandError("this shows what is about a person: say why with --reason, it is audited")
+    return told.strip()
+
+
+def why(told: str | None) -> str:
+    """The reason for deciding something by hand; raises CommandError when there is none."""
+    if not told or not told.strip():
+        raise CommandError("this decides something by hand: say why with --reason, it is audited")
     return told.strip()

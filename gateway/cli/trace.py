@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 def trace(
     message: Annotated[
-        int | None, typer.Option("--message", metavar="ID", help="A message, and what it planned.")
+        int | None,
+        typer.Option("--message", metavar="ID", help="A message, by our number (not MSH-10), and what it planned."),
     ] = None,
     request: Annotated[
         int | None, typer.Option("--request", metavar="ID", help="A request, from what planned it.")

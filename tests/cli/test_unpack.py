@@ -62,7 +62,7 @@ def test_envelopes_are_taken_off_and_their_counts_checked(parts):
     assert parts(head + ONE + TWO + foot % (2, 1)) == [ONE, TWO]
     wrong = parts(head + ONE + TWO + foot % (3, 2))
     assert [one for one in wrong if isinstance(one, bytes)] == [ONE, TWO]
-    assert [(one.segment, one.said, one.found) for one in wrong if isinstance(one, Mismatch)] == [
+    assert [(one.what.segment, one.what.said, one.what.found) for one in wrong if isinstance(one, Mismatch)] == [
         ("BTS", 3, 2),
         ("FTS", 2, 1),
     ]
@@ -160,7 +160,7 @@ def test_a_chunk_may_end_anywhere(tmp_path, monkeypatch):
         path.write_bytes(raw)
         whole = list(unpack(path))
         for size in range(1, 12):
-            monkeypatch.setattr("gateway.cli.unpack._CHUNK", size)
+            monkeypatch.setattr("gateway.er7.batch._CHUNK", size)
             assert list(unpack(path)) == whole
         monkeypatch.undo()
 
