@@ -14,12 +14,17 @@ import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from gateway.ports import SetClock
 from gateway.store.engine import Store
 from gateway.store.keyring import Keyring
 from gateway.store.migrations import migrate
+
+# a busy machine is no failure: nothing in a test is timed
+hypothesis.settings.register_profile("caregate", deadline=None)
+hypothesis.settings.load_profile("caregate")
 
 INSTANT = 1_772_463_600_000
 """2026-03-02T15:00Z, a Monday."""

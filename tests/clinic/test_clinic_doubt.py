@@ -147,7 +147,7 @@ def test_a_code_that_got_its_entry_is_read_again() -> None:
     """PH-07: `plan --open` after the table was mended; everything else that is stored is newer or equal."""
     known = {"appointment.service": "unmapped", "appointment.location": "north"}
     row = OccurrenceRow(
-        1, "Appointment", b"k", 1, 1, None, 0, "booked", "", 0, None, None, None, None, "", 1, b"", dict(known)
+        1, "Appointment", b"k", 1, 1, None, 0, "booked", "", 0, None, None, None, None, "", 1, b"", None, dict(known)
     )
     assert opening._merge([(b"k", {"appointment.service": "primary-care", "appointment.location": "main"})], row)
     assert row.facts == {"appointment.service": "primary-care", "appointment.location": "north"}

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from clinic_dsl import Clinic, OpenClinic
 from clinic_site import shipped_rule, write_rules
 
+from gateway.mapping.trace import Traced, TracedReader
 from gateway.model.errors import CommandError
-from gateway.model.event import Outcome
+from gateway.model.event import Outcome, RawMessage, Result
+from gateway.model.verdict import Reason
 from gateway.model.when import SECOND
 from gateway.pipeline import inspect
+from gateway.pipeline.inspect import codes
+from gateway.pipeline.releasing import let_go
 from gateway.store import tables
 
 FIRST, WEEK, DAY_BEFORE = "2026-03-20 09:30", "2026-03-13 09:30", "2026-03-19 09:30"
@@ -304,6 +310,22 @@ def test_a_held_feed_plans_everything_and_releases_nothing(open_clinic: OpenClin
     assert clinic.arrivals("Ann") == ["2026-03-13 09:31", DAY_BEFORE]
 
 
+def test_what_was_cancelled_while_its_feed_was_being_released_stays_cancelled(open_clinic: OpenClinic) -> None:
+    """Law 3: releasing a feed has what still waits judged again, and brings back nothing that a message has ended."""
+    clinic = open_clinic(ehr={"start": "held"})
+    clinic.enrols("Ann")
+    clinic.books("Ann", on=FIRST)
+    clinic.until("2026-03-13 09:31")
+    with clinic.gateway.store.read() as unit:
+        rows = unit.lookup(tables.request, ("id", "patient", "due", "reason"), "patient", [clinic.token("Ann")])
+    held = [row[:3] for row in rows if row[3] == "source-held"]
+    clinic.cancels("Ann")  # while whoever releases has read them, and not yet written
+    with clinic.gateway.store.begin("os:operator") as uow:
+        assert let_go(uow, held, Reason.SOURCE_HELD) == (0, 0)
+    assert len(held) == 1
+    assert {(one.state, one.reason) for one in clinic.requests("Ann")} == {("revoked", "cancelled")}
+
+
 def test_a_feed_put_on_hold_again_holds_what_is_due(enrolled: Clinic) -> None:
     """Law 6: an operator stops one feed and no other."""
     enrolled.books("Ann", on=FIRST)
@@ -311,3 +333,27 @@ def test_a_feed_put_on_hold_again_holds_what_is_due(enrolled: Clinic) -> None:
     enrolled.until("2026-03-14 09:00")
     assert (enrolled.mails(), enrolled.waiting("Ann")) == ([], ["source-held"])
     assert [(one.name, one.held) for one in inspect.feeds(enrolled.gateway)] == [("ehr", True), ("partner", False)]
+
+
+def test_feeds_are_heard_while_somebody_looks_for_unknown_codes(
+    enrolled: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PV-08: the messages are read again beside the feeds, by one reader a source, and the look is audited."""
+    made, heard = list[TracedReader](), list[Result]()
+
+    class Beside(TracedReader):
+        def __init__(self, *told: Any, **named: Any) -> None:
+            super().__init__(*told, **named)
+            made.append(self)
+
+        def trace(self, message: RawMessage) -> Traced:
+            heard.append(enrolled.changes("Bob").result)
+            return super().trace(message)
+
+    monkeypatch.setattr(codes, "TracedReader", Beside)
+    for appointment in ("A1", "A2"):
+        enrolled.hears(enrolled.schedules("S12", "Ann", start=FIRST, appointment=appointment, service="ZZTOP"))
+    found = inspect.unknown_codes(enrolled.gateway, reason="new clinic", account="os:analyst")
+    assert [(one.code.partition("^")[0], one.requests) for one in found.codes] == [("ZZTOP", 4)]
+    assert (len(made), heard) == (1, [Result.ACCEPTED, Result.ACCEPTED])
+    assert any("new clinic" in line for line in enrolled.story("Ann"))
