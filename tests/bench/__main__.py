@@ -28,6 +28,10 @@ def lines() -> list[Line]:
         for store in ("sqlite", "postgresql"):
             found.append(Line(variant="BARE", store=store, connections=connections))
             found.append(Line(variant="FULL", store=store, connections=connections))
+    found.append(Line(variant="FULL", store="postgresql", connections=32, processes=2))
+    found.append(Line(variant="FULL", store="sqlite", connections=100))
+    found += [Line(variant="FULL", store="sqlite", connections=32, rules=count) for count in (10, 500)]
+    found.append(Line(variant="FULL", store="sqlite", connections=32, sending=True))
     return found
 
 
@@ -83,6 +87,7 @@ def _fill(postgres: Postgres, world: World) -> None:
 def _measured(bench: Bench, wanted: list[Line]) -> Iterator[dict[str, Any]]:
     """Figures in order, with the ratios to the empty pipeline and the bare commit measured in this very run."""
     rates: dict[str, float] = {}
+    costs: dict[str, float] = {}
     for line in wanted:
         figures = bench.measure(line)
         rates[line.name] = figures["acked_per_s"]
@@ -92,7 +97,23 @@ def _measured(bench: Bench, wanted: list[Line]) -> Iterator[dict[str, Any]]:
             figures["of_empty_pipeline"] = round(figures["acked_per_s"] / rates[empty], 3)
         if line.variant == "FULL" and bare in rates:
             figures["of_bare_commit"] = round(figures["acked_per_s"] / rates[bare], 3)
+        for name, key in _COMPARED.items():
+            if _comparable(line, name) and name in costs:
+                figures[key] = round(figures["cpu_us_per_message"] / costs[name], 3)
+                figures[key.replace("cost", "rate")] = round(figures["acked_per_s"] / rates[name], 3)
+        costs[line.name] = figures["cpu_us_per_message"]
         yield figures
+
+
+# What a special line is compared with, and how the ratio of the processor times a message is called.
+_COMPARED = {"mllp.sqlite.32": "cost_of_32", "mllp.sqlite.32.rules10": "cost_of_rules10"}
+
+
+def _comparable(line: Line, name: str) -> bool:
+    """A special line of SQLite with the plain one; 500 rules with ten."""
+    if name.endswith("rules10"):
+        return line.rules == 500
+    return line.store == "sqlite" and line.variant == "FULL" and (line.connections == 100 or line.sending)
 
 
 def _print(figures: dict[str, Any]) -> None:

@@ -10,31 +10,44 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from tests.bench.known import World
 from tests.bench.load import Orders
+from tests.bench.post import Post
 from tests.bench.servers import Postgres
+from tests.bench.site import make_due, make_rules
 
 Variant = Literal["FULL", "EMPTY", "BARE"]
+RATE = 100
+"""Sends a second beside the feed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """What is measured: `store` is "sqlite", "postgresql", or "" where there is none."""
+    """What is measured: `store` is "sqlite", "postgresql", or "" where there is none.
+
+    `processes` share the database, each with half of the connections or less; `rules`: so many instead of the
+    shipped ones alone; `sending`: delivery workers send beside it, `RATE` a second.
+    """
 
     variant: Variant
     store: str
     connections: int
+    processes: int = 1
+    rules: int = 0
+    sending: bool = False
 
     @property
     def name(self) -> str:
-        """`mllp.<variant>.<connections>`."""
+        """`mllp.<variant>.<connections>`, and what is special about it."""
         kind = {"FULL": self.store, "EMPTY": "empty", "BARE": f"barecommit.{self.store}"}[self.variant]
-        return f"mllp.{kind}.{self.connections}"
+        several = str(self.processes) if self.processes > 1 else ""
+        special = f".rules{self.rules}" if self.rules else ".sending" if self.sending else ""
+        return f"mllp.{kind}{several}.{self.connections}{special}"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,11 +71,20 @@ class Bench:
             known = "bench_known" if line.variant == "FULL" else "bench_migrated"
             url = self.postgres.database("bench_line", like=known)
         environment["CAREGATE_DATABASE"] = url
+        if line.rules:
+            make_rules(site, line.rules)
         try:
             before = _counts(url) if line.variant == "FULL" else (0, 0)
-            with _served(line.variant, config, environment) as opened:
+            with ExitStack() as stack:
+                post = self._post(site, stack) if line.sending else None
+                opened = [
+                    stack.enter_context(_served(line.variant, config, environment)) for _ in range(line.processes)
+                ]
                 played = self._play(line, opened)
+                sent = post.taken(self.measured) if post else 0
             figures = _figures(line, played)
+            if post:
+                figures["sent_per_s"] = round(sent / self.measured, 1)
             if line.variant == "FULL":
                 figures["plans_per_message"] = _plans(url, before, played)
         finally:
@@ -71,14 +93,20 @@ class Bench:
                 self.postgres.drop("bench_line")
         return figures
 
-    def _play(self, line: Line, opened: dict[str, Any]) -> dict[str, Any]:
+    def _post(self, site: Path, stack: ExitStack) -> Post:
+        """A relay to send to, and requests that fall due from the first message to after the last."""
+        post = stack.enter_context(Post())
+        make_due(site, post.port, rate=RATE, seconds=self.warm + self.measured + 10)
+        return post
+
+    def _play(self, line: Line, opened: list[dict[str, Any]]) -> dict[str, Any]:
         orders = Orders(
-            port=opened["port"],
+            ports=[one["port"] for one in opened],
             connections=line.connections,
             feed=str(self.world.feed),
             warm=self.warm,
             measured=self.measured,
-            watched=opened["pid"],
+            watched=[one["pid"] for one in opened],
             server=self.postgres.pid if self.postgres and line.store == "postgresql" else 0,
             again=line.variant != "FULL",
         )
@@ -96,7 +124,7 @@ def _served(variant: Variant, config: Path, environment: dict[str, str]) -> Iter
     command = [sys.executable, "-m", "tests.bench.served", variant, str(config)]
     log = config.with_name("log.txt")
     with (
-        log.open("w") as errors,
+        log.open("a") as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment) as running,
     ):
         assert running.stdout is not None

@@ -20,14 +20,17 @@ _END = b"\x1c\r"
 
 @dataclass(slots=True, kw_only=True)
 class Orders:
-    """What to play where. Times in seconds; `watched`: pids whose processor time is taken, `server`: those of a database."""
+    """What to play where, connections in turn over `ports`. Times in seconds.
 
-    port: int
+    `watched`: pids whose processor time is taken, `server`: that of a database (0: none).
+    """
+
+    ports: list[int]
     connections: int
     feed: str
     warm: float
     measured: float
-    watched: int
+    watched: list[int]
     server: int = 0
     again: bool = False  # begin the feed anew when it is over: only for what keeps no control ids
 
@@ -131,14 +134,15 @@ async def play(orders: Orders) -> Played:
     shared = _Play(orders)
     shared.begin = time.perf_counter() + orders.warm
     shared.end = shared.begin + orders.measured
-    for _ in range(orders.connections):
-        await loop.create_connection(lambda: _Sender(shared), "127.0.0.1", orders.port)
+    for number in range(orders.connections):
+        port = orders.ports[number % len(orders.ports)]
+        await loop.create_connection(lambda: _Sender(shared), "127.0.0.1", port)
     told = shared.told
     await asyncio.sleep(max(0.0, shared.begin - time.perf_counter()))
     before = _times(orders)
     await asyncio.sleep(max(0.0, shared.end - time.perf_counter()))
     after = _times(orders)
-    told.rss_mb = proc.rss_mb(orders.watched)
+    told.rss_mb = max(map(proc.rss_mb, orders.watched))
     await asyncio.wait_for(shared.over.wait(), 30)
     told.in_window, told.seconds = len(told.latencies), orders.measured
     told.cpu, told.server_cpu, told.own_cpu = (two - one for one, two in zip(before, after, strict=True))
@@ -147,7 +151,7 @@ async def play(orders: Orders) -> Played:
 
 def _times(orders: Orders) -> tuple[float, float, float]:
     server = proc.tree_seconds(orders.server) if orders.server else 0.0
-    return proc.seconds(orders.watched), server, time.process_time()
+    return sum(map(proc.seconds, orders.watched)), server, time.process_time()
 
 
 def main() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
+import time
+from contextlib import closing
 from pathlib import Path
 
 from gateway.packs import shipped
@@ -24,14 +27,84 @@ locations:
   harbor: {name: Harbor Clinic, organization: lakeside, codes: [HARBOR]}
   hospital: {name: Lakeside Hospital, organization: lakeside, codes: [4W, 5E, 6N]}
 sources:
-  ehr: {kind: mllp, organization: lakeside, bind: 127.0.0.1, port: 0, authority: LAKESIDE}
+  ehr: {kind: mllp, organization: lakeside, bind: 127.0.0.1, port: 0, authority: LAKESIDE, max_connections: 128}
 channels:
   email: {kind: email, host: 127.0.0.1, port: 9}
 api: {port: 0}
 """
-# Nothing that is planned here falls due while it is measured: the channel is never used.
+# Nothing that is planned here falls due while it is measured, unless `make_due` has it fall due.
 
 _BASIS = "basis:\n  - {purpose: TREAT, channel: email, topic: appointments, because: what the bench declares}\n"
+
+
+_ANOTHER = """\
+rule: {name}
+owner: bench@lakeside.example
+why: One of many rules for clinics that the feed never names.
+priority: routine
+when:
+  event: {events}
+  where:
+    appointment.status: booked
+    {fact}: {values}
+{more}send:
+  purpose: TREAT
+  remuneration: none
+  topic: appointments
+  channels: [email]
+  template: appointment_reminder
+  at: {{before: appointment.start, by: [{days}d]}}
+  expires: appointment.start
+  reveals: [patient.given_name, appointment.start, appointment.location]
+"""
+
+
+def make_rules(site: Path, count: int) -> None:
+    """Add rules to the shipped ones until there are `count`: for other services, other places, and by age.
+
+    They begin as the shipped reminder does, listen to the events of the feed and plan nothing, so that only the
+    matching differs. One in ten asks for no code of its own and is looked at for every booking.
+    """
+    folder = site / "rules"
+    shipped_rules = [one for one in folder.glob("*.yaml") if one.stem != "policy" and ".test" not in one.name]
+    for number in range(count - len(shipped_rules)):
+        (folder / f"another-{number:03d}.yaml").write_text(_another(number), "utf-8")
+
+
+def _another(number: int) -> str:
+    fact, values, more = "appointment.service", f"[service-{number}, service-{number + 1}]", ""
+    if number % 10 == 9:
+        fact, values = "patient.age", "{at_least: 130}"
+    elif number % 2:
+        fact, values = "appointment.location", f"[clinic-{number}]"
+        more = "  unless:\n    appointment.service: [genetics]\n"
+    events = "[appointment.booked, appointment.rescheduled]"
+    return _ANOTHER.format(
+        name=f"another-{number:03d}", events=events, fact=fact, values=values, more=more, days=1 + number % 9
+    )
+
+
+def make_due(site: Path, port: int, *, rate: int, seconds: float) -> None:
+    """Let known reminders fall due from now on, `rate` a second, by e-mail to a relay at `port`, at any hour."""
+    config, policy = site / "caregate.yaml", site / "rules" / "policy.yaml"
+    _edit(config, "port: 9}", f"port: {port}, tls: off}}")
+    _edit(policy, '  email: {from: "21:00", until: "08:00"}', "  email: none")
+    begin, count = time.time_ns() // 1_000_000, int(rate * seconds)
+    with closing(sqlite3.connect(site / "caregate.db")) as link, link:
+        found = link.execute(
+            "SELECT id FROM request WHERE state = 'active' AND step = '7d' ORDER BY id LIMIT ?", (count,)
+        ).fetchall()
+        assert len(found) == count, "the known world has too few reminders"
+        link.executemany(
+            "UPDATE request SET due = ?1, ring_at = ?1 WHERE id = ?2",
+            [(begin + at * 1000 // rate, one) for at, (one,) in enumerate(found)],
+        )
+
+
+def _edit(file: Path, old: str, new: str) -> None:
+    text = file.read_text("utf-8")
+    assert text.count(old) == 1, old
+    file.write_text(text.replace(old, new), "utf-8")
 
 
 def make(folder: Path) -> Path:

@@ -22,6 +22,7 @@ from crash_spans import Spans, plain
 
 import connectors.channels.email
 import connectors.sources.mllp
+from connectors.sources.folder import filing
 from gateway import telemetry, worker
 from gateway.app import assemble
 from gateway.app.assembly import deliverer_of
@@ -117,6 +118,24 @@ def wrap_dispatcher() -> None:
     Dispatcher.start = starting  # type: ignore[method-assign]
 
 
+def wrap_move() -> None:
+    """Before and after a file of a watched folder is moved, and where it has both names."""
+    move, unlink = filing._move, Path.unlink
+
+    def moving(path: Path, target: Path) -> None:
+        at("before-moving")
+        move(path, target)
+        at("after-moving")
+
+    def unlinking(self: Path, missing_ok: bool = False) -> None:
+        if self.suffix == ".hl7":
+            at("within-moving")
+        unlink(self, missing_ok=missing_ok)
+
+    filing._move = moving
+    Path.unlink = unlinking  # type: ignore[method-assign]
+
+
 class Watched:
     """A channel around the real one."""
 
@@ -181,7 +200,7 @@ def be(parent: Connection, config: Path, now: int, roles: Sequence[str], log: Pa
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), sys.stderr.fileno())
     _clock.set(now)
     telemetry.configure(stream=sys.stderr)
-    for wrap in (_spans.watch, wrap_commit, wrap_pages, wrap_ring, wrap_dispatcher):
+    for wrap in (_spans.watch, wrap_commit, wrap_pages, wrap_ring, wrap_dispatcher, wrap_move):
         wrap()
     try:
         _run(parent, config, roles)

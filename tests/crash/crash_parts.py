@@ -29,7 +29,7 @@ from gateway.model.errors import StoreUnavailable, Unavailable, Unknown
 from gateway.model.event import Format, RawMessage
 from gateway.model.party import Identifier
 from gateway.model.when import SECOND, Millis, to_millis
-from gateway.pipeline.batch import prepare
+from gateway.pipeline.preparing import prepare
 from gateway.ports import SetClock
 from gateway.store import tables
 from gateway.store.keyring import Keyring

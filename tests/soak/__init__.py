@@ -1,0 +1,1 @@
+"""The gateway for months in minutes: a million messages, a clock that jumps from day to day, and a verdict."""
