@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 
@@ -16,7 +17,7 @@ def skipped(path: str) -> Counter[str]:
 
 def main() -> None:
     """Print the reasons, most frequent first."""
-    reasons = skipped(sys.argv[1])
+    reasons = sum((skipped(path) for path in sys.argv[1:] if Path(path).exists()), Counter[str]())
     print(f"\nskipped: {reasons.total() or 'nothing'}")
     for reason, count in reasons.most_common():
         print(f"  {count} × {reason}")

@@ -91,7 +91,7 @@ def test_every_command_named_in_a_document_exists():
     """A reader types what we write."""
     known = {words[0] for words, _ in everything()} | {words for words, _ in everything()}
     for document in documents():
-        for first, second in re.findall(r"`caregate ([a-z]+)(?: ([a-z][a-z-]*))?", document.read_text()):
+        for first, second in re.findall(r"`caregate ([a-z][a-z0-9]*)(?: ([a-z][a-z-]*))?", document.read_text()):
             assert first in known, f"{document.name}: caregate {first}"
             if second and first not in {words[0] for words, _ in everything() if len(words) == 1}:
                 assert (first, second) in known, f"{document.name}: caregate {first} {second}"
