@@ -156,7 +156,7 @@ def test_values_of_every_type_are_read(failures: Failures) -> None:
         ("now: 2026-03-02 10:00", "now: 2026-03-02T10:00Z", "7:5: `now` must be a local date and time"),
         ("  now: 2026-03-02 10:00\n", "", "6:5: `now` must be"),
         ("  event: appointment.booked\n", "", "6:5: `event` is missing"),
-        ("event: appointment.booked", "event: appointment.boked", "3:10: `given.event` must be 'appointment.booked'"),
+        ("event: appointment.booked", "event: appointment.boked", "did you mean `appointment.booked`"),
         ("America/Chicago", "Mars/Olympus", "7:5: `zone` is no time zone"),
         ("appointment.status: booked", "appointment.stauts: booked", "7:5: unknown fact `appointment.stauts`"),
         ("appointment.start: 2026-03-20 09:30", "appointment.start: soon", "`appointment.start` does not have a datetime value"),

@@ -122,9 +122,9 @@ def wrap_move() -> None:
     """Before and after a file of a watched folder is moved, and where it has both names."""
     move, unlink = filing._move, Path.unlink
 
-    def moving(path: Path, target: Path) -> None:
+    def moving(path: Path, target: Path, *stamp: tuple[int, int, int]) -> None:
         at("before-moving")
-        move(path, target)
+        move(path, target, *stamp)
         at("after-moving")
 
     def unlinking(self: Path, missing_ok: bool = False) -> None:

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import atheris
+
+from tests.fuzz.memory import peak_mb
 
 
 @dataclass(slots=True, kw_only=True)
@@ -75,7 +76,7 @@ class _Search:
         now = time.monotonic()
         if now > self._told + 1 or seen.runs >= self._orders.runs:
             self._told, seen.seconds = now, now - self._began
-            seen.memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            seen.memory_mb = peak_mb()
             (self._folder / "seen.json").write_text(json.dumps(asdict(seen)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import resource
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.fuzz import seeds
+from tests.fuzz.memory import peak_mb
 from tests.fuzz.targets import MOST, TARGETS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -81,7 +81,7 @@ def search_blindly(name: str, *, runs: int, seed: int, folder: Path) -> Found:
             found.said = traceback.format_exc(limit=-3)
         _timed(found, time.thread_time() - started, len(data))
     found.seconds = time.monotonic() - began
-    found.memory_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found.memory_mb = peak_mb()
     return found
 
 
