@@ -27,7 +27,7 @@ from gateway.analyst.lint_templates import read_templates, template_findings
 from gateway.analyst.rule_cases import Case, read_cases
 from gateway.model.errors import ConfigError
 from gateway.model.event import EventKind
-from gateway.model.facts import VOCABULARY, FactType
+from gateway.model.facts import VOCABULARY, WHEN_DUE, FactType
 from gateway.model.policy import Policy
 from gateway.model.rule import Condition, Rule
 from gateway.ruleset import RuleSet, load
@@ -177,6 +177,10 @@ class _Rule:
     def _facts_never_told(self) -> Iterator[Finding]:
         """An appointment's event tells nothing of a visit's facts, and the other way about."""
         rule = self._rule
+        for condition in (*rule.where, *rule.unless):
+            if condition.fact in WHEN_DUE:
+                sentence = f"`{condition.fact}` is not known before the message is due: ask for it under `hold`"
+                yield self._condition("CG032", condition, sentence)
         spaces = {event.partition(".")[0] for event in rule.events} | {"patient", "event"}
         for condition in rule.where:
             if condition.fact.partition(".")[0] not in spaces and condition.present is not False:

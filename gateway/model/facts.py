@@ -117,3 +117,6 @@ VOCABULARY: dict[str, Fact] = _vocabulary(
     # -- the event itself
     Fact("event.occurred", _T, _ORD, "when it happened", "EVN-6, EVN-2, MSH-7; AD-36", computed=True),
 )
+
+WHEN_DUE: frozenset[str] = frozenset({"patient.inpatient", "patient.has_email"})
+"""Facts that are looked at when a message is due and never at planning: only `hold` can ask for them."""

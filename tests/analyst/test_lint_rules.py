@@ -136,8 +136,20 @@ def test_a_code_no_table_produces_is_found(write: Write) -> None:
     found = shown(folder, lint(folder, codes={"appointment.status": frozenset({"pending"})}))
     assert found == ["reminder.yaml:7:1: CG041 no code table turns anything into `booked`"]
     assert lint(folder, codes={"appointment.status": frozenset({"booked"})}) == []
-    inpatient = write({"appointment.status: booked": "patient.inpatient: yes\n    patient.age: {at_least: 1}"})
-    assert lint(inpatient, codes={"patient.inpatient": frozenset(), "patient.age": frozenset()}) == []
+    other = write({"appointment.status: booked": "result.abnormal: {present: no}\n    patient.age: {at_least: 1}"})
+    assert lint(other, codes={"result.abnormal": frozenset(), "patient.age": frozenset()}) == []
+
+
+@pytest.mark.parametrize("asked", ["where", "unless"])
+def test_what_is_known_only_when_a_message_is_due_cannot_decide_whether_it_is_planned(write: Write, asked: str) -> None:
+    """A rule for people in hospital would never plan anything, while its own tests pass: `hold` is where to ask."""
+    told = {"where": "    patient.inpatient: yes\n", "unless": "  unless:\n    patient.has_email: no\n"}[asked]
+    folder = write({"    appointment.status: booked\n": "    appointment.status: booked\n" + told})
+    fact = told.strip().removeprefix("unless:").strip().partition(":")[0]
+    line = 8 if asked == "where" else 9
+    assert shown(folder, lint(folder)) == [
+        f"reminder.yaml:{line}:1: CG032 `{fact}` is not known before the message is due: ask for it under `hold`"
+    ]
 
 
 @pytest.mark.parametrize(
