@@ -105,7 +105,7 @@ def lint(
 ) -> None:
     """Check configuration, rules, templates, mappings.
 
-    Every problem at once, with file, line and column: wrong settings and connector options, files and variables that
+    Problems with file, line and column, a kind at a time: wrong settings and connector options, files and variables that
     are named and not there, rules that cannot do what they say. Exit code 1 when there is one.
 
     Examples: caregate lint · caregate lint --json · caregate lint --no-secrets
