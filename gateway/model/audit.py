@@ -42,6 +42,7 @@ class Action(StrEnum):
     COMMUNICATION_SETTLED = "communication.settled"
     CONTENT_READ = "content.read"  # PHI was shown to a person, with the reason given
     RULESET_ACTIVATED = "ruleset.activated"
+    RULESET_REPLAYED = "ruleset.replayed"  # a draft was tried on stored messages
     SOURCE_RELEASED = "source.released"
     SOURCE_HELD = "source.held"
     FEED_SILENT = "feed.silent"  # against its own habit

@@ -47,17 +47,18 @@ class Basis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cap:
-    """At most `at_most` messages `within` (millis) `per` patient or address, for a purpose and topic or ANY."""
+    """At most `at_most` messages `within` (millis) `per` patient or address, for a purpose, topic and channel or ANY."""
 
     per: str  # "patient" | "address"
     purpose: str
     topic: str
+    channel: str = ANY
     at_most: int
     within: Millis
 
-    def counts(self, *, purpose: str, topic: str) -> bool:
-        """Whether a message of this purpose and topic is under this cap."""
-        return self.purpose in (ANY, purpose) and self.topic in (ANY, topic)
+    def counts(self, *, purpose: str, topic: str, channel: str) -> bool:
+        """Whether a message of this purpose and topic by this channel is under this cap."""
+        return self.purpose in (ANY, purpose) and self.topic in (ANY, topic) and self.channel in (ANY, channel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,8 @@ class Policy:
     `quiet_hours`: per channel, minute of the local day from which and until which nothing is sent; the two
     equal means never quiet. `ceilings`: the most sensitive thing a purpose may show on a channel; what is not
     listed may show nothing about a person. `hold_expires`: millis after which a hold nobody lifted ends.
-    `look_again`: millis after which a hold that a feed may lift is judged again.
+    `look_again`: millis after which a hold that a feed may lift is judged again. `languages`: BCP 47 tags that every
+    template must be there in, the first one beside the language folders. `link_domains`: hosts a template may link to.
     """
 
     version: str
@@ -79,6 +81,13 @@ class Policy:
     minimum_age: int = 18
     hold_expires: Millis
     look_again: Millis = HOUR
+    languages: tuple[str, ...] = ("en",)
+    link_domains: frozenset[str] = frozenset()
+
+    @property
+    def language(self) -> str:
+        """What a template says outside its language folders, hence whom no language is known of reads (BCP 47)."""
+        return self.languages[0]
 
     def quiet(self, channel: ChannelKind) -> tuple[int, int]:
         """(from, until) in minutes of the local day; DEFAULT_QUIET when nothing is told."""

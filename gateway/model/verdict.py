@@ -54,6 +54,8 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     NO_LONGER_MATCHES = "no-longer-matches"
     RULE_RETIRED = "rule-retired"
+    NOT_IN_EFFECT = "not-in-effect"  # outside the rule's `effective`
+    CANCELLED_BY_EVENT = "cancelled-by-event"  # the rule's `cancel`: something else made it needless
     OFFSET_PAST = "offset-past"
     # of the attempt
     RENDER_FAILED = "render-failed"
