@@ -1,6 +1,6 @@
 """YAML as people write it: every scalar stays text, nothing is dropped, and every problem names file, line and column."""
 
-from gateway.yamlfile.check import like, members, validate, validate_node, validate_text
+from gateway.yamlfile.check import like, members, salvaged, validate, validate_node, validate_text
 from gateway.yamlfile.nodes import MAX_BYTES, MAX_DEPTH, MAX_NODES, Node, load, load_bytes, load_text
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "load_bytes",
     "load_text",
     "members",
+    "salvaged",
     "validate",
     "validate_node",
     "validate_text",

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Annotated, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import pydantic
 from pydantic_core import ErrorDetails
 
 from gateway.model.errors import ConfigError
+from gateway.yamlfile.advice import advised, homes, sections
 from gateway.yamlfile.nodes import Node, load, load_text
 
 T = TypeVar("T", bound=pydantic.BaseModel)
@@ -44,8 +46,49 @@ def validate_node(model: type[T], node: Node, *, under: Sequence[str] = ()) -> T
     else:
         problems = []
     if unknown or problems:
+        unknown, problems = advised(homes(sections(model)), node, unknown, problems)
         raise ConfigError(*(text for _, _, text in sorted({*unknown, *problems})))
     return checked
+
+
+_ROUNDS = 9  # leaving one entry out may show another
+
+
+def salvaged(model: type[T], node: Node, *, depth: int) -> T | None:
+    """What is right of a file that `validate_node` refused: every entry with a mistake is left out.
+
+    An entry is `depth` keys deep. None when the file as a whole is what is wrong. For the lint alone, which would
+    otherwise tell the other mistakes of a file one round later.
+    """
+    plain = node.plain()
+    for _ in range(_ROUNDS):
+        try:
+            return model.model_validate(plain)
+        except pydantic.ValidationError as error:
+            details = error.errors(include_url=False, include_input=False)
+            entries = {_keys(plain, detail["loc"])[:depth] for detail in details}
+        if () in entries:
+            return None
+        for entry in entries:
+            _leave_out(plain, entry)
+    return None
+
+
+def _keys(plain: object, loc: Iterable[str | int]) -> tuple[str, ...]:
+    """The keys of a location that are in the file; names of union members are not, and a list is not looked into."""
+    found: list[str] = []
+    for part in loc:
+        if isinstance(plain, dict) and part in plain:
+            found.append(str(part))
+            plain = plain[part]
+    return tuple(found)
+
+
+def _leave_out(plain: Any, keys: Sequence[str]) -> None:
+    *above, last = keys
+    for key in above:
+        plain = plain.get(key, {})
+    plain.pop(last, None)
 
 
 Found = tuple[int, int, str]
@@ -124,11 +167,7 @@ def _choice(expected: str, word: object) -> str:
     """The words there are; of a long list only those that resemble what stands there, if any do."""
     known = _quoted(expected)
     close = like(word, known)
-    return (
-        f"is none of the {len(known)} words known here{close}"
-        if close and len(known) > _MANY
-        else f"must be {expected}{close}"
-    )
+    return f"must be one of the known words{close}" if close and len(known) > _MANY else f"must be {expected}{close}"
 
 
 _MANY = 12
@@ -179,7 +218,9 @@ def _quoted(expected: str) -> list[str]:
 
 def like(word: object, known: Iterable[str]) -> str:
     """An ending for a sentence, asking whether the closest known words were meant; empty when none is close."""
-    close = get_close_matches(word, known, n=2, cutoff=0.6) if isinstance(word, str) else []
+    lower = {one.lower(): one for one in known}  # who writes `treatment` or `Mon` is near to TREAT and mon
+    close = get_close_matches(word.lower(), lower, n=2, cutoff=0.6) if isinstance(word, str) else []
+    close = [lower[one] for one in close]
     return f"; did you mean {' or '.join(f'`{one}`' for one in close)}?" if close else ""
 
 
@@ -212,6 +253,8 @@ def _unknown(kind: object, node: Node) -> Iterator[Found]:
 
 
 def _unknown_below(kinds: Iterable[object], child: Node) -> Iterator[Found]:
+    if isinstance(child.value, str | None):
+        return  # no keys there
     wanted = [kind for kind in kinds if kind is not None]
     if wanted:
         yield from _unknown(Union[tuple(wanted)], child)  # noqa: UP007 - built at run time
@@ -232,6 +275,11 @@ def members(kind: object) -> Iterator[object]:
 def _fields(kind: object) -> dict[str, object]:
     if not (isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)):
         return {}
+    return _model_fields(kind)
+
+
+@cache
+def _model_fields(kind: type[pydantic.BaseModel]) -> dict[str, object]:
     found: dict[str, object] = {}
     for name, field in kind.model_fields.items():
         found[field.alias or name] = field.annotation

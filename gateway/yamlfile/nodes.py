@@ -96,8 +96,16 @@ def load_bytes(raw: bytes, path: Path | str) -> Node:
     try:
         return load_text(raw.decode("utf-8-sig"), path)
     except UnicodeDecodeError as error:
-        line = raw[: error.start].count(b"\n") + 1
-        raise ConfigError(f"{path}:{line}:1: is not UTF-8 text") from None
+        line, column = _counted(raw[: error.start])
+        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise ConfigError(f"{path}:1:1: is UTF-16 text: save the file as UTF-8") from None
+        raise ConfigError(f"{path}:{line}:{column}: is not UTF-8 text: save the file as UTF-8") from None
+
+
+def _counted(before: bytes) -> tuple[int, int]:
+    """(line, column) after these bytes, which are UTF-8."""
+    last = before.rpartition(b"\n")[2]
+    return before.count(b"\n") + 1, len(last.decode("utf-8", "replace")) + 1
 
 
 def load_text(text: str, path: Path | str) -> Node:
@@ -131,7 +139,10 @@ class _Composer:
         next(self._events)  # document end
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self._refuse(after, "only one document is allowed in a file (remove the `---`)")
+            self._refuse(
+                after,
+                "only one document is allowed in a file: take the `---` out, and give what follows a file of its own",
+            )
         return root
 
     def _node(self, event: Event, depth: int) -> Node:
@@ -227,12 +238,12 @@ def _short(word: str) -> str:
 
 # What the parser says, in words that help; its own texts may quote the file.
 _SENTENCES = (
+    ("tab character", "a tab stands here: indent with spaces"),
     ("mapping values are not allowed", "a `:` is not allowed here: quote the value, or mend the indentation"),
     (
         "cannot start any token",
         "a value cannot begin with this character (a tab, `@`, `%` or a backtick): quote it or use spaces",
     ),
-    ("found a tab character", "indent with spaces, not with a tab"),
     ("expected <block end>", "the indentation does not fit the lines above"),
     ("did not find expected key", "the indentation does not fit the lines above"),
     ("did not find expected '-'", "the indentation does not fit the list above"),
@@ -245,6 +256,9 @@ _SENTENCES = (
 )
 
 
+_BEGUN_ABOVE = ("unexpected end of stream", "could not find expected ':'")
+
+
 def _sentence(error: yaml.MarkedYAMLError) -> str:
     said = error.problem or ""
     return next((ours for theirs, ours in _SENTENCES if theirs in said), "this is not valid YAML")
@@ -252,4 +266,6 @@ def _sentence(error: yaml.MarkedYAMLError) -> str:
 
 def _mark(error: yaml.MarkedYAMLError) -> str:
     mark: Any = error.problem_mark  # libyaml and PyYAML always tell it
+    if any(one in (error.problem or "") for one in _BEGUN_ABOVE) and error.context_mark is not None:
+        mark = error.context_mark  # where it began, not where the parser gave up
     return f"{mark.line + 1}:{mark.column + 1}"
