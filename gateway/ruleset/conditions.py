@@ -9,17 +9,26 @@ from functools import partial
 
 from gateway.model.facts import UNMAPPED, VOCABULARY, Fact, FactType, FactValue
 from gateway.model.rule import Bound, Condition
+from gateway.ruleset.list_file import Lists
 from gateway.yamlfile import Node
 
+_SECTIONS = {
+    "where": "beside `event`",
+    "unless": "beside `where`",
+    "hold": "at the left margin",
+    "send": "at the left margin",
+}
 _PRESENT = {"yes": True, "no": False}
 _DATES = ("at_least", "at_most", "after", "before")
+MOST_DIGITS = 10  # no fact counts so far, and Python reads no number of thousands of digits
+_NO_LIST = ": add it there, or write the codes here"
 _BOUNDS: Mapping[FactType, tuple[str, ...]] = {
     FactType.INTEGER: ("at_least", "at_most"),
     FactType.DATE: _DATES,
     FactType.DATETIME: _DATES,
 }
 _TAKES: Mapping[FactType, str] = {
-    FactType.CODE: "a code, a list of codes or {present: yes|no}",
+    FactType.CODE: "a code, a list of codes, {list: name} or {present: yes|no}",
     FactType.YESNO: "yes, no or {present: yes|no}",
     FactType.INTEGER: "{at_least: …, at_most: …} with whole numbers or {present: yes|no}",
     FactType.DATE: "{at_least|at_most|after|before: 2026-03-15} or {present: yes|no}",
@@ -37,27 +46,34 @@ def like(word: str, known: Iterable[str]) -> str:
 def known_fact(name: str, place: str, problems: list[str]) -> Fact | None:
     """The vocabulary's entry, or None after adding a problem at `place` ("file:line:column")."""
     fact = VOCABULARY.get(name)
-    if fact is None:
+    if fact is None and name in _SECTIONS:
+        problems.append(f"{place}: `{name}` is no fact but a section, {_SECTIONS[name]}: mend the indentation")
+    elif fact is None:
         problems.append(f"{place}: unknown fact `{name[:60]}`{like(name, VOCABULARY)}")
     return fact
 
 
-def read(section: Node | None, problems: list[str]) -> tuple[Condition, ...]:
-    """Every condition of a `where`, `unless` or `hold`, in file order; adds to `problems` what is wrong."""
+def read(section: Node | None, lists: Lists, problems: list[str]) -> tuple[Condition, ...]:
+    """Every condition of a `where`, `unless` or `hold`, in file order; adds to `problems` what is wrong.
+
+    `lists`: the named lists of the folder (lists.yaml).
+    """
     if section is None or not isinstance(section.value, Mapping):
         return ()  # absent, or already refused by the schema
     found = []
     for name, node in section.value.items():
         fact = known_fact(name, section.key_place(name), problems)
-        condition = None if fact is None else _condition(fact, section.keys[name][0], node, problems)
+        condition = None if fact is None else _condition(fact, section.keys[name][0], node, lists, problems)
         if condition is not None:
             found.append(condition)
     return tuple(found)
 
 
-def _condition(fact: Fact, line: int, node: Node, problems: list[str]) -> Condition | None:
+def _condition(fact: Fact, line: int, node: Node, lists: Lists, problems: list[str]) -> Condition | None:
     make = partial(Condition, fact=fact.name, line=line)
     if isinstance(node.value, Mapping):
+        if "list" in node.keys and fact.type is FactType.CODE:
+            return _from_list(make, node, lists, problems)
         return _bounded(fact, make, node, problems)
     values = _values(fact, node)
     if values is not None and UNMAPPED in values:
@@ -67,6 +83,26 @@ def _condition(fact: Fact, line: int, node: Node, problems: list[str]) -> Condit
         problems.append(f"{node.place}: `{fact.name}` takes {_TAKES[fact.type]}")
         return None
     return make(values=values)
+
+
+def _from_list(make: partial[Condition], node: Node, lists: Lists, problems: list[str]) -> Condition | None:
+    if len(node.keys) > 1:
+        problems.append(f"{node.key_place('list')}: `list` stands alone: put all codes into the list")
+        return None
+    name = list_name(node, lists, problems)
+    return None if name is None else make(values=lists[name], listed=name)
+
+
+def list_name(node: Node, lists: Lists, problems: list[str]) -> str | None:
+    """The name that `{list: name}` tells, or None after adding a problem when there is no such list."""
+    told = node.get("list")
+    name = told.value if told is not None and isinstance(told.value, str) else ""
+    if name in lists:
+        return name
+    problems.append(
+        f"{(told or node).place}: there is no list `{name[:60]}` in lists.yaml{like(name, lists) or _NO_LIST}"
+    )
+    return None
 
 
 def _values(fact: Fact, node: Node) -> frozenset[FactValue] | None:
@@ -106,7 +142,8 @@ def _bound(fact: Fact, key: str, node: Node, problems: list[str]) -> Bound | Non
         found: Bound | None = _PRESENT.get(word)
         wanted = "yes or no"
     elif fact.type is FactType.INTEGER:
-        found, wanted = (int(word) if word.isascii() and word.isdigit() else None), "a whole number"
+        whole = word.isascii() and word.isdigit() and len(word) < MOST_DIGITS
+        found, wanted = (int(word) if whole else None), "a whole number"
     else:
         found, wanted = _date(word), "a date like 2026-03-15"
     if found is None:

@@ -6,10 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from gateway.model.facts import FactValue
 from gateway.model.policy import GATE_FACTS, Policy
 from gateway.model.rule import Condition, Rule
+from gateway.ruleset.list_file import Lists
 from gateway.ruleset.match import Facts
 
 Numbered = tuple[int, Rule]
@@ -40,6 +42,7 @@ class RuleSet:
     """One rule folder, loaded: immutable, known by the digest of its bytes.
 
     `templates`: digest (hex SHA-256) by name. `facts_used`: vocabulary facts that rules or gates name (law 5).
+    `lists`: the named lists of lists.yaml. `across`: the rules that must know of a patient's other occurrences, by name.
     """
 
     rules: Mapping[str, Rule]
@@ -48,11 +51,21 @@ class RuleSet:
     digest: str
     folder: Path
     facts_used: frozenset[str]
+    lists: Lists
     _kinds: Mapping[str, _Kind] = field(repr=False, compare=False)
+    across: tuple[Rule, ...] = field(repr=False, compare=False)
+    _cancelled_by: Mapping[str, tuple[Rule, ...]] = field(repr=False, compare=False)
 
     @classmethod
     def of(
-        cls, rules: Iterable[Rule], policy: Policy, templates: Mapping[str, str], *, digest: str, folder: Path
+        cls,
+        rules: Iterable[Rule],
+        policy: Policy,
+        templates: Mapping[str, str],
+        *,
+        digest: str,
+        folder: Path,
+        lists: Lists = MappingProxyType({}),
     ) -> RuleSet:
         """A rule set from its parts; rules are kept in the order of their names, so file order never matters."""
         named = {rule.name: rule for rule in sorted(rules, key=lambda rule: rule.name)}
@@ -63,7 +76,10 @@ class RuleSet:
             digest=digest,
             folder=folder,
             facts_used=frozenset(GATE_FACTS.union(*(_facts(rule) for rule in named.values()))),
+            lists=lists,
             _kinds=_index(named.values()),
+            across=tuple(rule for rule in named.values() if rule.looks_across),
+            _cancelled_by=_cancels(named.values()),
         )
 
     def for_event(self, kind: str, facts: Facts) -> Iterable[Rule]:
@@ -93,6 +109,10 @@ class RuleSet:
     def listens(self, kind: str) -> bool:
         """Whether any rule names this kind of event."""
         return kind in self._kinds
+
+    def cancelled_by(self, kind: str) -> tuple[Rule, ...]:
+        """The rules whose `cancel` names this kind of event, in the order of their names."""
+        return self._cancelled_by.get(kind, ())
 
     def asks_person(self, kind: str) -> bool:
         """Whether matching or timing a rule of this kind takes a fact about the person (patient.*)."""
@@ -134,7 +154,16 @@ def _most_telling(rule: Rule, event: str, crowd: Counter[tuple[str, str, FactVal
     return min(coded, key=lambda one: max(crowd[event, one.fact, value] for value in one.values or ()), default=None)
 
 
+def _cancels(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, tuple[Rule, ...]] = {}
+    for rule in rules:
+        for event in rule.cancel.events if rule.cancel is not None else ():
+            found[event] = (*found.get(event, ()), rule)
+    return found
+
+
 def _facts(rule: Rule) -> set[str]:
-    conditions = {condition.fact for condition in (*rule.where, *rule.unless, *rule.hold)}
+    cancel = rule.cancel.where if rule.cancel is not None else ()
+    conditions = {condition.fact for condition in (*rule.where, *rule.unless, *rule.hold, *cancel)}
     times = {rule.schedule.anchor, *([rule.expires] if rule.expires else [])}
     return conditions | times | set(rule.reveals)

@@ -7,12 +7,15 @@ from gateway.model.consent import ChannelKind, Purpose
 from gateway.model.errors import ConfigError
 from gateway.model.facts import Sensitivity
 from gateway.model.policy import Basis, Cap, Policy
-from gateway.ruleset.schema import PolicyFile
+from gateway.ruleset.conditions import list_name
+from gateway.ruleset.list_file import Lists
+from gateway.ruleset.policy_schema import PolicyFile
+from gateway.ruleset.words import ListName
 from gateway.yamlfile import Node
 
 
-def read_policy(node: Node) -> Policy:
-    """policy.yaml as data. Raises ConfigError."""
+def read_policy(node: Node, lists: Lists) -> Policy:
+    """policy.yaml as data; `lists` are those of lists.yaml. Raises ConfigError."""
     file = yamlfile.validate_node(PolicyFile, node)
     return Policy(
         version=file.version,
@@ -24,14 +27,28 @@ def read_policy(node: Node) -> Policy:
             for channel, hours in file.quiet_hours.items()
         },
         caps=tuple(
-            Cap(per=c.per, purpose=c.purpose, topic=c.topic, at_most=c.at_most, within=c.within) for c in file.caps
+            Cap(per=c.per, purpose=c.purpose, topic=c.topic, channel=c.channel, at_most=c.at_most, within=c.within)
+            for c in file.caps
         ),
         ceilings=_ceilings(node, file),
-        protected_services=frozenset(file.protected_services),
+        protected_services=_protected(node, file, lists),
         minimum_age=file.minimum_age,
         hold_expires=file.hold_expires,
         look_again=file.look_again,
+        languages=tuple(file.languages),
+        link_domains=frozenset(file.link_domains),
     )
+
+
+def _protected(root: Node, file: PolicyFile, lists: Lists) -> frozenset[str]:
+    told, node = file.protected_services, root.get("protected_services")
+    if not isinstance(told, ListName) or node is None:
+        return frozenset(told if isinstance(told, list) else ())
+    problems: list[str] = []
+    name = list_name(node, lists, problems)
+    if name is None:
+        raise ConfigError(*problems)
+    return lists[name]
 
 
 def _ceilings(root: Node, file: PolicyFile) -> dict[tuple[Purpose, ChannelKind], Sensitivity]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from gateway import yamlfile
@@ -11,33 +11,40 @@ from gateway.model.errors import ConfigError
 from gateway.model.event import EventKind
 from gateway.model.facts import FactType
 from gateway.model.request import Priority
-from gateway.model.rule import Rule, Schedule, Step
-from gateway.model.when import HOUR, MINUTE
+from gateway.model.rule import Cancel, Condition, Effective, Rule, Variant
 from gateway.ruleset import conditions
-from gateway.ruleset.schedule import OCCURRED
-from gateway.ruleset.schema import RuleFile, SendSection, duration
+from gateway.ruleset.complaints import Complaints
+from gateway.ruleset.list_file import Lists
+from gateway.ruleset.schedule_file import read_schedule
+from gateway.ruleset.schema import RuleFile, SendSection
 from gateway.yamlfile import Node
 
 TEMPLATES = "templates"
 PARTS = ("subject.txt", "body.txt")  # body.html may be there as well
+_ALL_SHARES = 100
 
 
-def read_rule(path: Path, node: Node, templates: Mapping[str, str], problems: list[str]) -> Rule | None:
+def read_rule(path: Path, node: Node, templates: Mapping[str, str], lists: Lists, problems: list[str]) -> Rule | None:
     """One rule file, or None after adding to `problems` everything that is wrong with it."""
     before = len(problems)
-    where = conditions.read(node.get("when", "where"), problems)
-    unless = conditions.read(node.get("when", "unless"), problems)
-    hold = conditions.read(node.get("hold"), problems)
+    where = conditions.read(node.get("when", "where"), lists, problems)
+    unless = conditions.read(node.get("when", "unless"), lists, problems)
+    hold = conditions.read(node.get("hold"), lists, problems)
+    cancelled = conditions.read(node.get("cancel", "where"), lists, problems)
     try:
         file = yamlfile.validate_node(RuleFile, node)
     except ConfigError as error:
         problems.extend(error.problems)
         return None
-    _check(path, node, file, templates, problems)
-    schedule = _schedule(node, file.send, problems)
+    tell = Complaints(node, problems)
+    _check(path, file, tell)
+    _check_send(file.send, tell)
+    _check_wording(file.send, tell, templates)
+    schedule = read_schedule(file.send.at, tell)
     if schedule is None or len(problems) > before:
         return None
     send = file.send
+    variants = tuple(Variant(name=one.name, template=one.template, share=one.share) for one in send.variants or ())
     return Rule(
         name=file.rule,
         file=path.name,
@@ -52,13 +59,18 @@ def read_rule(path: Path, node: Node, templates: Mapping[str, str], problems: li
         topic=send.topic,
         channels=tuple(ChannelKind(c) for c in send.channels if c != "preferred"),
         preferred_first="preferred" in send.channels,
-        template=send.template,
+        template=send.template or variants[0].template,
+        variants=variants,
         schedule=schedule,
         expires=send.expires,
         expires_after=send.expires_after,
         reveals=tuple(send.reveals),
         max_age=file.max_age,
         priority=file.priority or _priority(send.purpose),
+        effective=_effective(node, file),
+        once_per_patient=file.once_per is not None,
+        cancel=_cancel(node, file, cancelled),
+        sms_segments=send.sms_segments,
     )
 
 
@@ -68,91 +80,84 @@ def _priority(purpose: Purpose) -> Priority:
     return Priority.MARKETING if purpose is Purpose.HMARKT else Priority.ROUTINE
 
 
-class _Complaints:
-    """Collects problems about places in one rule file."""
-
-    def __init__(self, root: Node, problems: list[str]) -> None:
-        self._root, self._problems = root, problems
-
-    def say(self, sentence: str, *path: str | int) -> None:
-        self._problems.append(f"{self._place(path)}: {sentence}")
-
-    def fact(self, name: str, *path: str | int, of: FactType | None = None) -> None:
-        fact = conditions.known_fact(name, self._place(path), self._problems)
-        if fact is not None and of is not None and fact.type is not of:
-            self.say(f"`{name}` is no {of.value} fact", *path)
-
-    def _place(self, path: tuple[str | int, ...]) -> str:
-        line, column = self._root.at(*path)
-        return f"{self._root.file}:{line}:{column}"
+def _effective(node: Node, file: RuleFile) -> Effective | None:
+    told = file.effective
+    return None if told is None else Effective(start=told.start, until=told.until, line=node.keys["effective"][0])
 
 
-def _check(path: Path, node: Node, file: RuleFile, templates: Mapping[str, str], problems: list[str]) -> None:
-    """Everything about one file that the schema alone cannot see."""
-    tell = _Complaints(node, problems)
+def _cancel(node: Node, file: RuleFile, where: tuple[Condition, ...]) -> Cancel | None:
+    told = file.cancel
+    return None if told is None else Cancel(events=frozenset(told.event), where=where, line=node.keys["cancel"][0])
+
+
+def _check(path: Path, file: RuleFile, tell: Complaints) -> None:
+    """Name, events and days: everything outside `send` that the schema alone cannot see."""
     if file.rule != path.stem:
         tell.say(f"the rule must be named like its file: `{path.stem}`", "rule")
+    _check_events(file.when.event, tell, "when", "event")
+    if file.cancel is not None:
+        _check_events(file.cancel.event, tell, "cancel", "event")
+        for position, event in enumerate(file.cancel.event):
+            if event.startswith("patient."):
+                tell.say(
+                    "an event about the person alone leads nothing to a state: it cannot cancel",
+                    "cancel",
+                    "event",
+                    position,
+                )
+    days = file.effective
+    if days is not None and days.start is None and days.until is None:
+        tell.say("tell `from`, `until` or both", "effective")
+    if days is not None and days.start is not None and days.until is not None and days.start > days.until:
+        tell.say("ends before it begins: the rule would never be in effect", "effective", "until")
+
+
+def _check_events(events: list[str], tell: Complaints, *path: str) -> None:
     kinds = [kind.value for kind in EventKind if kind.fires]
-    for position, event in enumerate(file.when.event):
-        if event not in kinds:
-            tell.say(f"unknown event `{event[:60]}`{conditions.like(event, kinds)}", "when", "event", position)
-    _check_send(file.send, tell, templates)
-    _repeated(file.when.event, tell, "when", "event")
+    for position, event in enumerate(events):
+        if event not in kinds and all(word in kinds for word in event.split()):
+            tell.say("two events in one: a comma is missing between them", *path, position)
+        elif event not in kinds:
+            tell.say(f"unknown event `{event[:60]}`{conditions.like(event, kinds)}", *path, position)
+    tell.repeated(events, *path)
 
 
-def _check_send(send: SendSection, tell: _Complaints, templates: Mapping[str, str]) -> None:
+def _check_send(send: SendSection, tell: Complaints) -> None:
     if send.remuneration == "paid" and send.purpose is not Purpose.HMARKT:
         tell.say("a message somebody pays for is marketing: purpose must be HMARKT (45 CFR 164.501)", "send", "purpose")
     if send.channels == ["preferred"] or "preferred" in send.channels[1:]:
         tell.say("`preferred` comes first, and the channels that may be used follow it", "send", "channels")
-    if send.template not in templates:
-        known = conditions.like(send.template, templates)
-        tell.say(
-            f"there is no template folder `{TEMPLATES}/{send.template}` with {' and '.join(PARTS)}{known}",
-            "send",
-            "template",
-        )
     for position, name in enumerate(send.reveals):
         tell.fact(name, "send", "reveals", position)
-    if (send.expires is None) == (send.expires_after is None):
+    if send.expires is not None and send.expires_after is not None:
+        tell.say("`expires` is told as well: one of the two is enough", "send", "expires_after")
+    elif send.expires is None and send.expires_after is None:
         tell.say("tell either `expires` (a datetime fact) or `expires_after` (a duration)", "send")
-    elif send.expires is not None:
+    if send.expires is not None:
         tell.fact(send.expires, "send", "expires", of=FactType.DATETIME)
-    _repeated(send.reveals, tell, "send", "reveals")
-    _repeated(send.channels, tell, "send", "channels")
-    _repeated(send.at.by, tell, "send", "at", "by")
+    tell.repeated(send.reveals, "send", "reveals")
+    tell.repeated(send.channels, "send", "channels")
 
 
-def _repeated(values: Iterable[str], tell: _Complaints, *path: str) -> None:
-    seen: set[str] = set()
-    for position, value in enumerate(values):
-        if value in seen:
-            tell.say(f"`{value[:60]}` stands here twice", *path, position)
-        seen.add(value)
+def _check_wording(send: SendSection, tell: Complaints, templates: Mapping[str, str]) -> None:
+    """One template, or variants with a template of their own each, whose shares are everybody."""
+    if (send.template is None) == (send.variants is None):
+        tell.say("tell either `template` or `variants`", "send")
+    if send.template is not None:
+        _check_template(send.template, tell, templates, "send", "template")
+    variants = send.variants or []
+    for position, one in enumerate(variants):
+        _check_template(one.template, tell, templates, "send", "variants", position, "template")
+        if one.name in [other.name for other in variants[:position]]:
+            tell.say(f"two variants are named `{one.name}`", "send", "variants", position, "name")
+        if one.template in [other.template for other in variants[:position]]:
+            tell.say("two variants have the same template: they are one", "send", "variants", position, "template")
+    total = sum(one.share for one in variants)
+    if variants and total != _ALL_SHARES:
+        tell.say(f"the shares are {total} together: they must be {_ALL_SHARES}", "send", "variants")
 
 
-def _schedule(node: Node, send: SendSection, problems: list[str]) -> Schedule | None:
-    tell = _Complaints(node, problems)
-    anchor = send.at.before or send.at.after
-    if anchor is None or (send.at.before and send.at.after):
-        tell.say("tell either `before` or `after`, and a datetime fact", "send", "at")
-        return None
-    side = "before" if send.at.before else "after"
-    tell.fact(anchor, "send", "at", side, of=FactType.DATETIME)
-    if side == "before" and anchor == OCCURRED:
-        tell.say("nothing can be sent before an event is known: use `after`", "send", "at", side)
-    sign = -1 if side == "before" else 1
-    steps = []
-    for position, text in enumerate(send.at.by):
-        try:
-            steps.append(_step(text, sign))
-        except ValueError as error:
-            tell.say(f"`by` {error}", "send", "at", "by", position)
-    return Schedule(anchor=anchor, steps=tuple(steps))
-
-
-def _step(text: str, sign: int) -> Step:
-    count, unit = duration(text)
-    if unit == "d":
-        return Step(label=text, days=sign * count, millis=0)
-    return Step(label=text, days=0, millis=sign * count * (HOUR if unit == "h" else MINUTE))
+def _check_template(name: str, tell: Complaints, templates: Mapping[str, str], *path: str | int) -> None:
+    if name not in templates:
+        known = conditions.like(name, templates)
+        tell.say(f"there is no template folder `{TEMPLATES}/{name}` with {' and '.join(PARTS)}{known}", *path)

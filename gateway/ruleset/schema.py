@@ -1,146 +1,216 @@
-"""What may be written in a rule file and in policy.yaml; unknown keys are errors, nothing has a silent meaning."""
+"""What may be written in a rule file; unknown keys are errors, nothing has a silent meaning.
+
+Each key is described here and nowhere else: error messages, editors and rules/REFERENCE.md take it from here.
+"""
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.consent import Purpose
 from gateway.model.request import Priority
-from gateway.model.when import DAY, HOUR, MINUTE, Millis
-
-_UNITS: dict[str, Millis] = {"d": DAY, "h": HOUR, "m": MINUTE}
-_DURATION = re.compile(r"(\d{1,5})([dhm])")
-_CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
-
-
-def duration(text: str) -> tuple[int, str]:
-    """("7d" → (7, "d")): a number and d, h or m. Raises ValueError on anything else."""
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        raise ValueError("must be a duration: a whole number and d, h or m, like 7d, 36h or 30m")
-    return int(found[1]), found[2]
-
-
-def _millis(value: object) -> Millis:
-    count, unit = duration(_text(value))
-    if count == 0:
-        raise ValueError("must be longer than nothing")
-    return count * _UNITS[unit]
-
-
-def _minutes(value: object) -> int:
-    found = _CLOCK.fullmatch(_text(value))
-    if found is None:
-        raise ValueError("must be a time of day like 08:00")
-    return int(found[1]) * 60 + int(found[2])
+from gateway.model.rule import MOST_SMS_SEGMENTS, SMS_SEGMENTS
+from gateway.model.when import DAY
+from gateway.ruleset.words import (
+    Channels,
+    Clock,
+    Conditions,
+    Day,
+    Events,
+    Moment,
+    Offset,
+    Offsets,
+    Revealed,
+    Sentence,
+    Span,
+    Strict,
+    TemplateName,
+    Weekdays,
+    Word,
+)
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-Span = Annotated[Millis, BeforeValidator(_millis)]
-Clock = Annotated[int, BeforeValidator(_minutes)]
-Word = Annotated[str, Field(min_length=1, pattern=r"^[a-z][a-z0-9-]*$", max_length=60)]
-TemplateName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]*$", max_length=60)]
-Sentence = Annotated[str, Field(min_length=1)]
-Words = Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]
-Channels = Annotated[
-    list[Literal["preferred", "email", "sms", "portal"]], BeforeValidator(_listed), Field(min_length=1)
-]
-Level = Literal["public", "ordinary", "sensitive", "protected"]
-Conditions = dict[str, object]  # read by conditions.py, which knows where each one stands
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class WhenSection(_Strict):
+class WhenSection(Strict):
     """`when`: which events, and which conditions on their facts."""
 
-    event: Words
-    where: Conditions = {}
-    unless: Conditions = {}
+    event: Events = Field(
+        description="The event, or events, any of which led to the state that something is in now.",
+        examples=["[appointment.booked, appointment.rescheduled]"],
+    )
+    where: Conditions = Field(
+        default={},
+        description="ALL must be so. A fact that is not known is not so.",
+        examples=["{appointment.status: booked, patient.age: {at_least: 18}}"],
+    )
+    unless: Conditions = Field(
+        default={},
+        description="If ANY is so, or not known, nothing is planned.",
+        examples=["{appointment.service: {list: sensitive-services}}"],
+    )
 
 
-class AtSection(_Strict):
-    """`send.at`: offsets before or after a datetime fact (or event.occurred)."""
+class CancelSection(Strict):
+    """`cancel`: another event of the same patient withdraws what this rule has waiting."""
 
-    before: str | None = None
-    after: str | None = None
-    by: Words
+    event: Events = Field(
+        description="The event, or events, any of which led to the state of something else of this patient's.",
+        examples=["[appointment.booked, appointment.rescheduled]"],
+    )
+    where: Conditions = Field(
+        default={},
+        description="ALL must be so of that other thing.",
+        examples=["{appointment.service: primary-care}"],
+    )
 
 
-class SendSection(_Strict):
+class EffectiveSection(Strict):
+    """`effective`: the days on which the rule plans and sends, both included, where it takes place."""
+
+    start: Day | None = Field(default=None, alias="from", description="The first day.", examples=["2026-03-01"])
+    until: Day | None = Field(default=None, description="The last day.", examples=["2026-12-31"])
+
+
+class AtSection(Strict):
+    """`send.at`: offsets before or after a moment, and the hour and weekdays to which they move."""
+
+    before: Moment | None = Field(
+        default=None,
+        description="A moment still to come, from which `by` counts back.",
+        examples=["appointment.start"],
+    )
+    after: Moment | None = Field(
+        default=None,
+        description="A moment from which `by` counts on; event.occurred is the event itself.",
+        examples=["event.occurred"],
+    )
+    by: Offsets | None = Field(
+        default=None,
+        description=(
+            "Offsets: y, mo, w and d keep the time of day where it takes place, also across a clock change, and the"
+            " 31st becomes the last day of a shorter month; h and m are elapsed time. `0m` or `0d` is at once."
+        ),
+        examples=["[1w, 1d]"],
+    )
+    time: Clock | None = Field(
+        default=None,
+        description=(
+            "The local time of day at which it falls due, on the day the offset leads to; never on the other side of"
+            " the moment: then the day before (after: the day after)."
+        ),
+        examples=['"09:00"'],
+    )
+    on: Weekdays | None = Field(
+        default=None,
+        description="Weekdays on which it may fall due; `before` moves to the nearest earlier one, `after` to the next later one.",
+        examples=["[mon, tue, wed, thu, fri]"],
+    )
+    every: Offset | None = Field(
+        default=None,
+        description="Again after each of these, counted from `by` (or from itself when `by` is not told); with `after` only.",
+        examples=["1y"],
+    )
+    times: Annotated[int, Field(ge=2, le=60)] | None = Field(
+        default=None, description="How many times in all; `every` needs it.", examples=["3"]
+    )
+
+
+class VariantEntry(Strict):
+    """One of `send.variants`: a wording, and how many of a hundred patients get it."""
+
+    name: Word = Field(description="Its name in the audit log.", examples=["short"])
+    template: TemplateName = Field(description="A folder in templates/.", examples=["reminder_short"])
+    share: int = Field(ge=1, le=99, description="Of a hundred patients; all shares together are 100.", examples=["50"])
+
+
+class SendSection(Strict):
     """`send`: why, about what, how, when and showing what."""
 
-    purpose: Purpose
-    remuneration: Literal["none", "paid"]
-    topic: Word
-    channels: Channels
-    template: TemplateName
-    at: AtSection
-    expires: str | None = None
-    expires_after: Span | None = None
-    reveals: list[str]
+    purpose: Purpose = Field(
+        description=(
+            "TREAT: treatment, HPAYMT: payment, HOPERAT: operations, HMARKT: marketing, which needs a signed"
+            " authorization (45 CFR 164.501, 164.508)."
+        ),
+        examples=["TREAT"],
+    )
+    remuneration: Literal["none", "paid"] = Field(
+        description="Whether anybody pays for the message; `paid` makes it marketing: the purpose must then be HMARKT.",
+        examples=["none"],
+    )
+    topic: Word = Field(description="What people can say yes or no to; a word of your own.", examples=["appointments"])
+    channels: Channels = Field(
+        description=(
+            "The first that may; the next on a proven failure. `preferred` comes first and puts the patient's own"
+            " choice among the others first."
+        ),
+        examples=["[preferred, sms, email]"],
+    )
+    template: TemplateName | None = Field(
+        default=None, description="A folder in templates/; or tell `variants`.", examples=["appointment_reminder"]
+    )
+    variants: Annotated[list[VariantEntry], Field(min_length=2)] | None = Field(
+        default=None,
+        description="Several wordings; each patient always gets the same one of this rule, drawn by the shares.",
+        examples=["[{name: short, template: reminder_short, share: 50}, {name: long, template: reminder, share: 50}]"],
+    )
+    at: AtSection = Field(description="When it falls due.", examples=["{before: appointment.start, by: [7d, 1d]}"])
+    expires: Moment | None = Field(
+        default=None,
+        description="The moment from which the message has no more sense; or tell `expires_after`.",
+        examples=["appointment.start"],
+    )
+    expires_after: Span | None = Field(
+        default=None, description="How long after it fell due the message still has sense.", examples=["3d"]
+    )
+    sms_segments: Annotated[int, Field(ge=1, le=MOST_SMS_SEGMENTS)] = Field(
+        default=SMS_SEGMENTS,
+        description="Parts one text message may take: 160 plain characters, 153 each of several; 70 and 67 with others.",
+        examples=["1"],
+    )
+    reveals: Revealed = Field(
+        description="Every fact the template may show; anything else is an error.",
+        examples=["[patient.given_name, appointment.start]"],
+    )
 
 
-class RuleFile(_Strict):
-    """One rule file. `hold`: conditions, any of which keeps a due send waiting."""
+class RuleFile(Strict):
+    """One rule: a file in rules/ with the name of the rule."""
 
-    rule: Word
-    owner: Sentence
-    why: Sentence
-    when: WhenSection
-    send: SendSection
-    hold: Conditions = {}
-    max_age: Span = 2 * DAY  # X-07: what is older at receipt plans nothing
-    priority: Priority | None = None
-
-
-class BasisEntry(_Strict):
-    """A declared basis. HMARKT is never implied (45 CFR 164.508(a)(3)), so it is no choice here."""
-
-    purpose: Literal["TREAT", "HPAYMT", "HOPERAT"]
-    channel: ChannelKind
-    topic: Literal["*"] | Word = "*"
-    because: Sentence
-
-
-class QuietEntry(_Strict):
-    """Local times of day between which nothing is sent."""
-
-    start: Clock = Field(alias="from")
-    end: Clock = Field(alias="until")
-
-
-class CapEntry(_Strict):
-    """At most so many messages within a time, per patient or per address."""
-
-    per: Literal["patient", "address"]
-    purpose: Literal["*", "TREAT", "HPAYMT", "HOPERAT", "HMARKT"] = "*"
-    topic: Literal["*"] | Word = "*"
-    at_most: int = Field(ge=1)
-    within: Span
-
-
-class PolicyFile(_Strict):
-    """policy.yaml."""
-
-    version: Sentence
-    basis: list[BasisEntry] = []
-    quiet_hours: dict[ChannelKind, Literal["none"] | QuietEntry] = {}
-    caps: list[CapEntry] = []
-    ceilings: dict[Purpose, dict[ChannelKind, Level]]
-    protected_services: list[Word]
-    minimum_age: int = Field(default=18, ge=18)  # lower only once representatives are known (45 CFR 164.502(g))
-    hold_expires: Span = 30 * DAY
-    look_again: Span = HOUR
+    rule: Word = Field(description="The same as the file's name.", examples=["appointment-reminder"])
+    owner: Sentence = Field(description="Whom to ask.", examples=["access-center@lakeside.example"])
+    why: Sentence = Field(
+        description="For the reader in three years.", examples=["A reminder halves missed visits. Policy AC-7."]
+    )
+    priority: Priority | None = Field(
+        default=None,
+        description="Who goes first when much is due; by purpose unless told: TREAT clinical, HMARKT marketing, else routine.",
+        examples=["routine"],
+    )
+    max_age: Span = Field(
+        default=2 * DAY,
+        description="An event older than this when it reaches us plans nothing (X-07).",
+        examples=["2d"],
+    )
+    effective: EffectiveSection | None = Field(
+        default=None,
+        description="On other days nothing is planned, and what waits is withdrawn when it falls due: not-in-effect.",
+        examples=["{from: 2026-09-01, until: 2027-03-31}"],
+    )
+    when: WhenSection = Field(description="What fires it.")
+    once_per: Literal["patient"] | None = Field(
+        default=None,
+        description="Only the latest one's messages wait: a later one of the same patient withdraws the earlier one's.",
+        examples=["patient"],
+    )
+    cancel: CancelSection | None = Field(
+        default=None,
+        description="Something else that happened to the same patient, at the same time or later, and makes it needless.",
+        examples=["{event: appointment.booked, where: {appointment.service: primary-care}}"],
+    )
+    hold: Conditions = Field(
+        default={},
+        description="If ANY is so when it is due, or not known, the message waits; it is asked again.",
+        examples=["{patient.inpatient: yes}"],
+    )
+    send: SendSection = Field(description="What is sent, and when.")

@@ -18,6 +18,7 @@ from gateway.model.request import Priority
 from gateway.model.when import DAY, HOUR, MINUTE
 from gateway.packs import shipped
 from gateway.ruleset import load
+from gateway.ruleset.load import load_files, read_files, sound
 
 Write = Callable[..., Path]
 
@@ -93,6 +94,8 @@ STATUS = "appointment.status: booked"
         ("[appointment.booked]", "appointment.boked", "reminder.yaml:5:10: unknown event"),
         ("[appointment.booked]", "[appointment.booked, appointment.booked]", "reminder.yaml:5:31: `appointment.booked` stands here twice"),
         ("[appointment.booked]", "[]", "reminder.yaml:5:10: `when.event` must have at least this many entries: 1"),
+        ("[appointment.booked]", "appointment.booked appointment.rescheduled", "reminder.yaml:5:10: two events in one: a comma is missing"),
+        (STATUS, "unless: x", "reminder.yaml:7:5: `unless` is no fact but a section, "),
         (STATUS, "appointment.stauts: booked", "reminder.yaml:7:5: unknown fact `appointment.stauts`; did you mean `appointment.status`"),
         (STATUS, "appointment.status: []", "reminder.yaml:7:25: `appointment.status` takes a code, a list of codes"),
         (STATUS, "appointment.status: ", "reminder.yaml:7:24: `appointment.status` takes a code"),
@@ -102,6 +105,7 @@ STATUS = "appointment.status: booked"
         (STATUS, "appointment.status: unmapped", "reminder.yaml:7:25: no condition can ask for `unmapped`"),
         (STATUS, "patient.age: 18", "reminder.yaml:7:18: `patient.age` takes {at_least: …"),
         (STATUS, "patient.age: {at_least: eighteen}", "reminder.yaml:7:29: `at_least` must be a whole number"),
+        (STATUS, "patient.age: {at_least: " + "9" * 5000 + "}", "`at_least` must be a whole number"),
         (STATUS, "patient.age: {at_least: }", "`at_least` must be a whole number"),
         (STATUS, "patient.age: {at_least: [1]}", "`at_least` must be a whole number"),
         (STATUS, "patient.age: {after: 5}", "reminder.yaml:7:19: `patient.age` takes"),
@@ -131,7 +135,7 @@ STATUS = "appointment.status: booked"
         ("expires: appointment.start", "expires_after: 0d", "`send.expires_after` must be longer than nothing"),
         ("expires: appointment.start", "expires_after: [3d]", "`send.expires_after` must be a duration"),
         ("  expires: appointment.start\n", "", "tell either `expires` (a datetime fact) or `expires_after`"),
-        ("expires: appointment.start", "expires: appointment.start\n  expires_after: 3d", "tell either `expires`"),
+        ("expires: appointment.start", "expires: appointment.start\n  expires_after: 3d", "20:18: `expires` is told as well: one of the two is enough"),
         ("appointment.location]", "appointment.room]", "unknown fact `appointment.room`"),
         ("appointment.location]", "appointment.start]", "`appointment.start` stands here twice"),
         ("why:", "max_age: never\nwhy:", "reminder.yaml:3:10: `max_age` must be a duration"),
@@ -144,6 +148,18 @@ def test_a_mistake_an_analyst_would_make_is_named_with_its_place(
 ) -> None:
     """File, line, column, and what to do."""
     assert expected in refused(write({old: new}))
+
+
+def test_a_template_that_leads_out_of_the_folder_is_refused(write: Write, tmp_path: Path) -> None:
+    """What it shows would be kept with the rules, and sent to patients; a link within the folder is a file like others."""
+    (tmp_path / "keys.txt").write_text("secret")
+    folder = write()
+    template = next(path for path in (folder / "templates").iterdir() if path.is_dir())
+    (template / "footer.txt").symlink_to(template / "body.txt")
+    load(folder)
+    (template / "other.txt").symlink_to(tmp_path / "keys.txt")
+    with pytest.raises(ConfigError, match=r"other\.txt:1:1: leads out of the rule folder"):
+        load(folder)
 
 
 def test_every_problem_of_every_file_is_told_at_once(write: Write) -> None:
@@ -274,3 +290,34 @@ def test_the_shipped_packs_are_found_in_a_checkout_and_in_a_wheel(
     inside = tmp_path / "gateway" / "_packs" / "mappings"
     inside.mkdir(parents=True)
     assert shipped("mappings") == inside
+
+
+def test_what_is_whole_of_a_folder_can_be_looked_at(write: Write) -> None:
+    """For the lint: a rule that cannot be read hides no other; a policy that cannot be read leaves nothing to judge by."""
+    folder = write()
+    rules, problems = sound(folder)
+    assert (rules, problems) == (load(folder), ())
+    (folder / "broken.yaml").write_text("rule: broken\n")
+    rules, problems = sound(folder)
+    assert rules is not None
+    assert list(rules.rules) == ["reminder"]
+    assert problems
+    assert all(f"{folder}{os.sep}broken.yaml" in one for one in problems)
+    (folder / "policy.yaml").write_text("version: 1\nversoin: 2\n")
+    rules, more = sound(folder)
+    assert rules is None
+    assert set(problems) < set(more)
+
+
+def test_the_bytes_that_decide_are_the_rules_wherever_they_lie(write: Write) -> None:
+    """What the database keeps is what the folder said; tests beside rules decide nothing."""
+    folder = write()
+    (folder / "reminder.test.yaml").write_text("tests: []\n")
+    files = read_files(folder)
+    assert "reminder.yaml" in files
+    assert "reminder.test.yaml" not in files
+    again = load_files(folder / "elsewhere", files)
+    assert (again.digest, list(again.rules)) == (load(folder).digest, ["reminder"])
+    (folder / "policy.yaml").unlink()
+    with pytest.raises(ConfigError, match=r"policy\.yaml:1:1: there is no such file"):
+        read_files(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.model.consent import ChannelKind, Purpose
 from gateway.model.facts import UNMAPPED, FactValue
+from gateway.model.policy import Policy
 from gateway.model.request import Priority
 from gateway.model.rule import Condition, Rule, Schedule, Step
 from gateway.model.when import DAY, Precision, When, to_millis
@@ -183,9 +185,13 @@ FACTS = st.fixed_dictionaries(
 )
 
 
+@cache
+def policy_of(folder: Path) -> Policy:
+    return load(folder).policy
+
+
 def ruleset(rules: list[Rule], folder: Path) -> RuleSet:
-    policy = load(folder).policy
-    return RuleSet.of(rules, policy, {}, digest="d", folder=folder)
+    return RuleSet.of(rules, policy_of(folder), {}, digest="d", folder=folder)
 
 
 @given(st.integers(0, 20), FACTS, st.sampled_from(["appointment.booked", "appointment.missed", "patient.added"]))
