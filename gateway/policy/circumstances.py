@@ -44,17 +44,30 @@ class Sent:
     per: str
     purpose: str
     topic: str
+    channel: str
     at: Millis
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Circumstances(PlanningCircumstances):
+class SendingCircumstances(PlanningCircumstances):
+    """What is known, read afresh, when one request is about to leave, before any channel is looked at.
+
+    `source_held`: the planning source was started or put on hold. `holding`: the rule's `hold` condition that holds
+    now. `age`: completed years now, None when the birth date is not known to the day needed.
+    """
+
+    rule: str
+    source_held: bool
+    holding: Condition | None
+    age: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Circumstances(SendingCircumstances):
     """What is known, read afresh, when one request is about to leave by one channel.
 
-    `sensitivity`: the highest of all revealed facts and of their values. `source_held`: the planning source was
-    started or put on hold. `feed_silent`: what the message is about still lies ahead or is open, and the feed that
-    would tell of its end is silent against its own habit. `holding`: the rule's `hold` condition that holds now. `age`: completed years now,
-    None when the birth date is not known to the day needed. `contact_point`: id of the one chosen for
+    `sensitivity`: the highest of all revealed facts and of their values. `feed_silent`: what the message is about still
+    lies ahead or is open, and the feed that would tell of its end is silent against its own habit. `contact_point`: id of the one chosen for
     `channel`, None when there is none; `address`: row id of its address, for entries about that address.
     `recipient_listed`: true in production, else whether the address is on the list. `consents`: every ledger
     entry of the patient (and of whom they were merged from) and of the address. `sent_recently`: at least as
@@ -63,7 +76,6 @@ class Circumstances(PlanningCircumstances):
 
     request: int
     patient: int
-    rule: str
     ruleset: int
     template_digest: str
     reveals: tuple[str, ...]
@@ -71,10 +83,7 @@ class Circumstances(PlanningCircumstances):
     purpose: Purpose
     topic: str
     channel: ChannelKind
-    source_held: bool
     feed_silent: bool
-    holding: Condition | None
-    age: int | None
     channel_configured: bool
     contact_point: int | None
     address: int | None

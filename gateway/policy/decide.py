@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from gateway.model.policy import Policy
 from gateway.model.verdict import _MINT, Clearance, Deny, Hold, Permit, Reason, Verdict
-from gateway.policy.circumstances import Circumstances, PlanningCircumstances
+from gateway.policy.circumstances import Circumstances, PlanningCircumstances, SendingCircumstances
 from gateway.policy.gates import PLANNING
-from gateway.policy.sending import SENDING
+from gateway.policy.sending import BEFORE_CHANNELS, SENDING
 
 # Denials that speak about one channel only, so that the rule's next channel may be asked.
 _OF_THE_CHANNEL = frozenset(
@@ -24,6 +24,8 @@ _OF_THE_CHANNEL = frozenset(
 )
 
 _AT_PLANNING = tuple(gate.judge for gate in PLANNING)
+_BEFORE_CHANNELS = tuple(gate.judge for gate in BEFORE_CHANNELS)
+_AT_SENDING = tuple(gate.judge for gate in SENDING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,7 +46,7 @@ def decide(c: Circumstances, policy: Policy) -> Decision:
 
     Raises ValueError for a zone that does not exist: nothing leaves on values that cannot be read.
     """
-    verdicts = tuple(gate.judge(c, policy) for gate in SENDING)
+    verdicts = tuple([judge(c, policy) for judge in _AT_SENDING])
     cleared = all(isinstance(verdict, Permit) for verdict in verdicts)
     return Decision(clearance=_clearance(c) if cleared else None, verdicts=verdicts)
 
@@ -78,6 +80,15 @@ def at_planning(c: PlanningCircumstances, policy: Policy) -> Deny | Hold | None:
         if held is None and isinstance(verdict, Hold):
             held = verdict
     return held
+
+
+def before_channels(c: SendingCircumstances, policy: Policy) -> Deny | Hold | None:
+    """What `decide` would say first against a send by any channel: then no channel need be looked at. None: ask `decide`."""
+    for judge in _BEFORE_CHANNELS:
+        verdict = judge(c, policy)
+        if isinstance(verdict, Deny | Hold):
+            return verdict
+    return None
 
 
 def next_channel_may(verdict: Verdict) -> bool:

@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 from gateway.model.policy import Cap, Policy
-from gateway.model.verdict import Permit, Reason, Verdict
+from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import Millis
 from gateway.policy import consents, hours
-from gateway.policy.circumstances import Circumstances
-from gateway.policy.gates import STANDING, Gate, named, refuse_if, wait
+from gateway.policy.circumstances import Circumstances, SendingCircumstances
+from gateway.policy.gates import STANDING, Gate, permit, refuse_if, wait
 from gateway.policy.zones import us_zones
 
 
-def source_held(c: Circumstances, _: Policy) -> Verdict:
+def source_held(c: SendingCircumstances, _: Policy) -> Verdict:
     """Hold everything of a source that was started held (the shadow run before go-live)."""
-    return wait(source_held, Reason.SOURCE_HELD) if c.source_held else Permit(gate=named(source_held))
+    return wait(source_held, Reason.SOURCE_HELD) if c.source_held else permit(source_held)
 
 
 def feed_silent(c: Circumstances, _: Policy) -> Verdict:
     """Hold what is about a visit ahead while its feed is silent: a cancellation would not be known (SI-02, SI-04)."""
-    return wait(feed_silent, Reason.FEED_SILENT) if c.feed_silent else Permit(gate=named(feed_silent))
+    return wait(feed_silent, Reason.FEED_SILENT) if c.feed_silent else permit(feed_silent)
 
 
-def rule_hold(c: Circumstances, policy: Policy) -> Verdict:
+def rule_hold(c: SendingCircumstances, policy: Policy) -> Verdict:
     """Hold while a `hold` condition of the rule holds or cannot be answered; looked at again after `look_again`."""
     if c.holding is None:
-        return Permit(gate=named(rule_hold))
+        return permit(rule_hold)
     detail = f"{c.rule} line {c.holding.line}: {c.holding.fact}"
     return wait(rule_hold, Reason.HELD_BY_RULE, until=c.now + policy.look_again, detail=detail)
 
 
-def age_known(c: Circumstances, policy: Policy) -> Verdict:
+def age_known(c: SendingCircumstances, policy: Policy) -> Verdict:
     """Hold when nobody knows the patient's age: it may be a child (PI-14)."""
     if c.age is not None:
-        return Permit(gate=named(age_known))
+        return permit(age_known)
     return wait(age_known, Reason.AGE_UNKNOWN, until=c.now + policy.look_again)
 
 
-def minor(c: Circumstances, policy: Policy) -> Verdict:
+def minor(c: SendingCircumstances, policy: Policy) -> Verdict:
     """Deny below the minimum age at the sending moment (PI-14; 45 CFR 164.502(g))."""
     return refuse_if(c.age is not None and c.age < policy.minimum_age, minor, Reason.MINOR)
 
@@ -78,17 +78,19 @@ def frequency_cap(c: Circumstances, policy: Policy) -> Verdict:
     """Hold while a cap of this patient or address is used up, until enough of it has passed."""
     untils = [until for cap in policy.caps if (until := _full_until(c, cap)) is not None]
     if not untils:
-        return Permit(gate=named(frequency_cap))
+        return permit(frequency_cap)
     return wait(frequency_cap, Reason.FREQUENCY_CAP, until=max(untils))
 
 
 def _full_until(c: Circumstances, cap: Cap) -> Millis | None:
-    if not cap.counts(purpose=c.purpose, topic=c.topic):
+    if not cap.counts(purpose=c.purpose, topic=c.topic, channel=c.channel):
         return None
     ends = sorted(
         sent.at + cap.within
         for sent in c.sent_recently
-        if sent.per == cap.per and cap.counts(purpose=sent.purpose, topic=sent.topic) and sent.at + cap.within > c.now
+        if sent.per == cap.per
+        and cap.counts(purpose=sent.purpose, topic=sent.topic, channel=sent.channel)
+        and sent.at + cap.within > c.now
     )
     return ends[-cap.at_most] if len(ends) >= cap.at_most else None
 
@@ -100,15 +102,19 @@ def quiet_hours(c: Circumstances, policy: Policy) -> Verdict:
         return wait(quiet_hours, Reason.NO_PLAUSIBLE_WINDOW, until=c.now + policy.look_again)
     if opening > c.now:
         return wait(quiet_hours, Reason.QUIET_HOURS, until=opening)
-    return Permit(gate=named(quiet_hours))
+    return permit(quiet_hours)
 
 
-SENDING: tuple[Gate[Circumstances], ...] = (
+# Of the send as such, whatever the channel.
+BEFORE_CHANNELS: tuple[Gate[SendingCircumstances], ...] = (
     Gate(judge=source_held, holds=(Reason.SOURCE_HELD,), cites="design law 6"),
     *STANDING,
     Gate(judge=rule_hold, holds=(Reason.HELD_BY_RULE,), cites="the rule's owner"),
     Gate(judge=age_known, holds=(Reason.AGE_UNKNOWN,), cites="PI-14"),
     Gate(judge=minor, denies=(Reason.MINOR,), cites="PI-14; 45 CFR 164.502(g)"),
+)
+SENDING: tuple[Gate[Circumstances], ...] = (
+    *BEFORE_CHANNELS,
     Gate(judge=channel_configured, denies=(Reason.CHANNEL_NOT_CONFIGURED,), cites="45 CFR 164.308(b)"),
     Gate(
         judge=consent,

@@ -15,8 +15,9 @@ from gateway.model.rule import Condition
 from gateway.model.verdict import Clearance, Deny, Hold, Permit, Reason
 from gateway.model.when import DAY, HOUR
 from gateway.policy import Circumstances, Sent, at_planning, decide, next_channel_may
+from gateway.policy.decide import before_channels
 from gateway.policy.gates import PLANNING, RELEASED_BY, STANDING
-from gateway.policy.sending import SENDING
+from gateway.policy.sending import BEFORE_CHANNELS, SENDING
 from gateway.policy.table import gate_table
 
 Given = Callable[..., Circumstances]
@@ -145,6 +146,17 @@ def test_the_first_gate_that_does_not_permit_decides(given: Given, policy: Polic
     assert decision == decide(given(**everything), policy)
 
 
+def test_what_concerns_no_channel_is_found_before_any_is_looked_at(given: Given, policy: Policy) -> None:
+    """The short look says what all gates together would say first, and never that something may leave (law 3)."""
+    early = {gate.name for gate in BEFORE_CHANNELS}
+    for change, _, _ in [({}, "", ""), *DENIALS, *HOLDS]:
+        told = given(**change)
+        against = decide(told, policy).against
+        expected = against if against is not None and against.gate in early else None
+        assert before_channels(told, policy) == expected
+        assert expected is None or not next_channel_may(expected)
+
+
 def test_only_denials_about_one_channel_let_the_next_be_asked() -> None:
     """A hold waits, and what concerns the person concerns every channel."""
     assert next_channel_may(Deny(gate="address", reason=Reason.NO_ADDRESS))
@@ -209,7 +221,8 @@ def test_a_used_up_cap_holds_until_enough_has_passed(given: Given, policy: Polic
     """The hold ends when the cap has room again, to the millisecond."""
     caps = capped(policy, Cap(per="patient", purpose="*", topic="*", at_most=2, within=DAY))
     sent = tuple(
-        Sent(per="patient", purpose="TREAT", topic="appointments", at=noon - hours * HOUR) for hours in (2, 20, 23, 30)
+        Sent(per="patient", purpose="TREAT", topic="appointments", channel="email", at=noon - hours * HOUR)
+        for hours in (2, 20, 23, 30)
     )
     held = decide(given(sent_recently=sent), caps).against
     assert isinstance(held, Hold)
@@ -224,13 +237,13 @@ def test_a_cap_counts_only_what_it_speaks_of(given: Given, policy: Policy, noon:
     cap = Cap(per="address", purpose="TREAT", topic="appointments", at_most=1, within=DAY)
     caps = capped(policy, cap, Cap(per="patient", purpose="HMARKT", topic="*", at_most=1, within=DAY))
     others = (
-        Sent(per="patient", purpose="TREAT", topic="appointments", at=noon - HOUR),
-        Sent(per="address", purpose="TREAT", topic="billing", at=noon - HOUR),
-        Sent(per="address", purpose="HPAYMT", topic="appointments", at=noon - HOUR),
-        Sent(per="address", purpose="TREAT", topic="appointments", at=noon - DAY),
+        Sent(per="patient", purpose="TREAT", topic="appointments", channel="email", at=noon - HOUR),
+        Sent(per="address", purpose="TREAT", topic="billing", channel="email", at=noon - HOUR),
+        Sent(per="address", purpose="HPAYMT", topic="appointments", channel="email", at=noon - HOUR),
+        Sent(per="address", purpose="TREAT", topic="appointments", channel="email", at=noon - DAY),
     )
     assert decide(given(sent_recently=others), caps).clearance is not None
-    one = Sent(per="address", purpose="TREAT", topic="appointments", at=noon - HOUR)
+    one = Sent(per="address", purpose="TREAT", topic="appointments", channel="email", at=noon - HOUR)
     assert decide(given(sent_recently=(*others, one)), caps).clearance is None
 
 
@@ -241,7 +254,7 @@ def test_of_two_caps_the_longer_wait_counts(given: Given, policy: Policy, noon: 
         Cap(per="patient", purpose="*", topic="*", at_most=1, within=DAY),
         Cap(per="patient", purpose="*", topic="*", at_most=1, within=7 * DAY),
     )
-    sent = (Sent(per="patient", purpose="TREAT", topic="x", at=noon - HOUR),)
+    sent = (Sent(per="patient", purpose="TREAT", topic="x", channel="email", at=noon - HOUR),)
     held = decide(given(sent_recently=sent), caps).against
     assert isinstance(held, Hold)
     assert held.until == noon - HOUR + 7 * DAY
@@ -268,3 +281,16 @@ def test_every_gate_cites_its_source_and_is_asked_once() -> None:
     names = [gate.name for gate in SENDING]
     assert len(set(names)) == len(names)
     assert {gate.name for gate in STANDING} <= set(names)
+
+
+def test_a_cap_of_one_channel_counts_and_holds_only_that_channel(given: Given, policy: Policy, noon: int) -> None:
+    """One mail a day is enough; a text is not counted and does not wait."""
+    caps = capped(policy, Cap(per="patient", purpose="*", topic="*", channel="email", at_most=1, within=DAY))
+    mail = Sent(per="patient", purpose="TREAT", topic="appointments", channel="email", at=noon - HOUR)
+    text = Sent(per="patient", purpose="TREAT", topic="appointments", channel="sms", at=noon - HOUR)
+    assert decide(given(sent_recently=(text,)), caps).clearance is not None
+    held = decide(given(sent_recently=(mail, text)), caps).against
+    assert isinstance(held, Hold)
+    assert held.until == noon - HOUR + DAY
+    by_text = given(channel=ChannelKind.SMS, sensitivity=Sensitivity.PUBLIC, sent_recently=(mail, text))
+    assert decide(by_text, caps).clearance is not None
