@@ -47,6 +47,7 @@ class Path:
         return f"{self.segment}-{self.field}"
 
 
+@lru_cache(maxsize=1024)
 def parse_path(text: str) -> Path:
     """Read a path `SEG-field[repetition or type].component.subcomponent`; ValueError says what is wrong."""
     match = _PATH.fullmatch(text)

@@ -10,7 +10,7 @@ from gateway.mapping.computed import Gives
 from gateway.mapping.consents import RESTRICTION, is_scope
 from gateway.mapping.merge import Draft, Drafts, Tables
 from gateway.mapping.schema import OTHERWISE, Source, Trigger
-from gateway.mapping.sources import compile_source
+from gateway.mapping.sources import compile_source, mistakes
 from gateway.mapping.subjects import SUBJECTS
 from gateway.model.event import EventKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactType
@@ -100,9 +100,9 @@ def _trigger(type_: str, trigger: Trigger, about: str, place: str) -> Iterator[s
     if sum(told) != 1:
         yield f"{place}: `{type_}` needs either an `event` or the reason why it is `ignored`, or `when`"
     if trigger.event is not None and not _fits(trigger.event, about):
-        yield f"{place}: `{trigger.event.value}` is not an event about a {about}"
+        yield f"{place}: `{trigger.event.value}` is not an event about {_a(about)}"
     if trigger.status is not None and trigger.status not in SUBJECTS[about].statuses:
-        yield f"{place}: `{trigger.status[:40]}` is not a FHIR status of a {about}"
+        yield f"{place}: `{trigger.status[:40]}` is not a FHIR status of {_a(about)}"
 
 
 def _decided(draft: Draft, type_: str, trigger: Trigger, about: str, place: str) -> Iterator[str]:
@@ -126,7 +126,7 @@ def _facts(draft: Draft, about: str, tables: Mapping[str, CodeTable]) -> Iterato
         if fact is None:
             yield f"{place}: there is no fact `{name[:60]}`{like(name, VOCABULARY)}"
         elif not name.startswith(f"{SUBJECTS[about].prefix}."):
-            yield f"{place}: `{name}` is not a fact about a {about}"
+            yield f"{place}: `{name}` is not a fact about {_a(about)}"
         elif name.endswith(".status") and about != "Appointment":
             what = "a visit" if about == "Encounter" else f"a {about}"
             yield f"{place}: the status of {what} is told by `messages`, not by a path"
@@ -151,7 +151,7 @@ def _others(draft: Draft, about: str, tables: Mapping[str, CodeTable]) -> Iterat
     if about == "Patient" and draft.entries["visit_flags"]:
         yield f"{draft.place}: a mapping about a Patient has no `visit_flags`"
     if about != "Patient" and draft.key is None:
-        yield f"{draft.place}: a mapping about an {about} needs a `key`"
+        yield f"{draft.place}: a mapping about {_a(about)} needs a `key`"
     if draft.key is not None:
         yield from _source(draft.key, Gives.KEY, tables, draft.key_place)
     for name, (source, place) in draft.singles.items():
@@ -159,7 +159,14 @@ def _others(draft: Draft, about: str, tables: Mapping[str, CodeTable]) -> Iterat
 
 
 def _source(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTable], place: str) -> Iterator[str]:
-    try:
-        compile_source(source, gives, tables)
-    except ValueError as error:
-        yield f"{place}: {error}"
+    told = list(mistakes(source, tables))
+    if not told:
+        try:
+            compile_source(source, gives, tables)
+        except ValueError as error:
+            told.append(str(error))
+    yield from (f"{place}: {one}" for one in told)
+
+
+def _a(about: str) -> str:
+    return f"an {about}" if about[0] in "AEI" else f"a {about}"

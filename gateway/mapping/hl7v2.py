@@ -45,19 +45,29 @@ class Hl7v2Reader:
     """Reads and maps the messages of one feed under one pack.
 
     `facts`: the vocabulary facts that active rules, templates and gates use; nothing else about a visit is
-    even extracted (law 5). None keeps all. Demographics are always read: the directory needs them.
+    even extracted (law 5). None keeps all. Demographics are always read: the directory needs them. The plan of a
+    message type is compiled at its first message: few feeds send many of them, and `load_pack` found what cannot work.
     """
 
     def __init__(self, pack: Pack, feed: Feed, *, facts: frozenset[str] | None = None) -> None:
         self._feed = feed
         self._ignored: dict[str, str] = {}
         self._plans: dict[str, Plan | DecidedPlan] = {}
+        self._mapped: dict[str, tuple[Family, Trigger]] = {}
+        self._pack, self._facts = pack, facts
         for family in pack.families.values():
             for type_, trigger in family.messages.items():
                 if trigger.ignored is not None:
                     self._ignored[type_] = trigger.ignored
                 else:
-                    self._plans[type_] = self._plan(family, trigger, pack, facts)
+                    self._mapped[type_] = family, trigger
+
+    def _compiled(self, type_: str) -> Plan | DecidedPlan | None:
+        """The plan of a message type nobody sent before; None when nothing maps it."""
+        if type_ not in self._mapped:
+            return None
+        plan = self._plans[type_] = self._plan(*self._mapped[type_], self._pack, self._facts)
+        return plan
 
     def _plan(self, family: Family, trigger: Trigger, pack: Pack, facts: frozenset[str] | None) -> Plan | DecidedPlan:
         return (DecidedPlan if trigger.when else Plan)(family, trigger, pack, facts)
@@ -84,7 +94,7 @@ class Hl7v2Reader:
         told.control_key = control_key(header, control_id)
         if self._feed.ignore_msh7_in_duplicates:
             told.body_key = without_time(message.body, header)
-        plan = self._plans.get(type_)
+        plan = self._plans.get(type_) or self._compiled(type_)
         if plan is None and is_acknowledgement(type_, message.body, header):
             return _reading(told, ignored=ACKNOWLEDGEMENT)
         if message.sequenced:
@@ -114,7 +124,7 @@ class Hl7v2Reader:
         if told.type in self._ignored:
             return _reading(told, ignored=self._ignored[told.type], faults=warnings)
         if self._feed.strict_types:
-            code = 201 if any(type_[:3] == told.type[:3] for type_ in self._plans) else 200
+            code = 201 if any(type_[:3] == told.type[:3] for type_ in self._mapped) else 200
             fault = Fault(code=code, rule="this feed refuses what it does not map", place=Place("MSH", 1, 9))
             raise Unreadable(fault, AckCode.AR)
         return _reading(told, ignored=f"{told.type} is not mapped", faults=warnings)

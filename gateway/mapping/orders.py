@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from gateway.er7.bounds import check_groups
 from gateway.er7.paths import Path
@@ -53,9 +54,9 @@ class DecidedPlan:
         first = paths_of(family.decide)[0]
         self._decider = (first.segment, first.field)
         self._decide = compile_source(family.decide, FactType.CODE, pack.tables, self._fields)
-        self._plans: Mapping[str, Plan] = {
-            word: self._plan(family, one, pack, facts) for word, one in trigger.when.items() if one.event is not None
-        }
+        self._plans: dict[str, Plan] = {}
+        self._told = {word: one for word, one in trigger.when.items() if one.event is not None}
+        self._compile = partial(self._plan, family, pack=pack, facts=facts)
         self._ignored = {word: one.ignored for word, one in trigger.when.items() if one.ignored is not None}
 
     def _picking(self, paths: Iterable[Path]) -> Fields:
@@ -64,6 +65,13 @@ class DecidedPlan:
     def _plan(self, family: Family, trigger: Trigger, pack: Pack, facts: frozenset[str] | None) -> Plan:
         return Plan(family, trigger, pack, facts)
 
+    def _compiled(self, word: str) -> Plan | None:
+        """The plan of a word that decides for the first time; None when what it says is ignored."""
+        if word not in self._told:
+            return None
+        plan = self._plans[word] = self._compile(self._told[word])
+        return plan
+
     def read(
         self, message: Message, feed: Feed, moments: Moments, told: Heard, *, zone: str, place: int, several: bool
     ) -> None:
@@ -71,8 +79,9 @@ class DecidedPlan:
         groups = order_groups(message, self._anchors)
         for group in groups:
             word = self._word(group, feed, moments, told, zone=zone, place=place)
-            if word in self._plans:
-                self._plans[word].read(group, feed, moments, told, zone=zone, place=place, several=several)
+            plan = self._plans.get(word) or self._compiled(word)
+            if plan is not None:
+                plan.read(group, feed, moments, told, zone=zone, place=place, several=several)
             else:
                 told.reasons.append(self._ignored[word])
         if not groups:
@@ -87,4 +96,4 @@ class DecidedPlan:
         told.faults += scope.faults
         if word == UNMAPPED:
             told.faults.append(warning(103, *self._decider, "the code that decides is not in its table"))
-        return word if word in self._plans or word in self._ignored else OTHERWISE
+        return word if word in self._told or word in self._ignored else OTHERWISE

@@ -24,12 +24,15 @@ from gateway.mapping import (  # noqa: F401 – importing them fills the registe
 )
 from gateway.mapping.check import check
 from gateway.mapping.codes import CodeTable
+from gateway.mapping.computed import COMPUTED
 from gateway.mapping.merge import Draft, Drafts, Tables, merged_mapping, merged_table
 from gateway.mapping.schema import CodesFile, MappingFile, Source, Trigger
 from gateway.model.errors import ConfigError
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
-from gateway.yamlfile import Node, load, validate_node
+from gateway.yamlfile import Node, load, salvaged, validate_node
 
+# COMPUTED: here the register is full
+__all__ = ["COMPUTED", "TEST_SUFFIX", "Family", "Pack", "files", "load_pack"]
 TEST_SUFFIX = ".test.yaml"
 
 
@@ -67,6 +70,7 @@ class Pack:
     digest: str
     dialects: Mapping[str, Pack] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
+    coded: dict[str, list[list[CodeTable]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def of(self, source: str) -> Pack:
         """What the messages of one source are read with."""
@@ -81,7 +85,8 @@ class Pack:
         )
 
     @property
-    def _every(self) -> tuple[Pack, ...]:
+    def every(self) -> tuple[Pack, ...]:
+        """What all sources are read with, and what single sources are."""
         return (self, *self.dialects.values())
 
     def trigger(self, type_: str) -> tuple[Family, Trigger] | None:
@@ -93,20 +98,18 @@ class Pack:
 
     def types(self) -> frozenset[str]:
         """Every message type that some mapping names."""
-        return frozenset(type_ for pack in self._every for one in pack.families.values() for type_ in one.messages)
+        return frozenset(type_ for pack in self.every for one in pack.families.values() for type_ in one.messages)
 
     def kinds(self) -> frozenset[str]:
         """Every kind of event that some message may become."""
-        triggers = [
-            one for pack in self._every for family in pack.families.values() for one in family.messages.values()
-        ]
+        triggers = [one for pack in self.every for family in pack.families.values() for one in family.messages.values()]
         triggers += [one for trigger in triggers for one in trigger.when.values()]
         return frozenset(one.event.value for one in triggers if one.event is not None)
 
     def words(self) -> dict[str, frozenset[str]]:
         """The words that each coded fact may be."""
         found: dict[str, frozenset[str]] = {}
-        for fact in {fact for pack in self._every for family in pack.families.values() for fact in family.facts}:
+        for fact in {fact for pack in self.every for family in pack.families.values() for fact in family.facts}:
             tables = [table for family in self._families() for table in self._tables(family, fact)]
             if tables:
                 found[fact] = frozenset(word for table in tables for word in table.words)
@@ -124,20 +127,26 @@ class Pack:
         if not isinstance(value, str):
             return own
         levels = [own]
-        for family in self._families():
-            tables = self._tables(family, fact)
+        for tables in self._coded(fact):
             held = [table.sensitivity(value) for table in tables if value in table.words]
-            if tables:
-                levels.append(max(held, default=Sensitivity.PROTECTED))
+            levels.append(max(held, default=Sensitivity.PROTECTED))
         return max(levels)
 
+    def _coded(self, fact: str) -> list[list[CodeTable]]:
+        """The code tables of a fact, by the mappings that have any for it; looked up once, for it is asked at each send."""
+        found = self.coded.get(fact)
+        if found is None:
+            every = [self._tables(family, fact) for family in sorted(self._families())]
+            found = self.coded[fact] = [tables for tables in every if tables]
+        return found
+
     def _families(self) -> frozenset[str]:
-        return frozenset(name for pack in self._every for name in pack.families)
+        return frozenset(name for pack in self.every for name in pack.families)
 
     def _tables(self, family: str, fact: str) -> list[CodeTable]:
         """The code tables of a fact of a mapping: one, or another in a dialect."""
         found = []
-        for pack in self._every:
+        for pack in self.every:
             source = pack.families[family].facts.get(fact) if family in pack.families else None
             if source is not None and source.codes is not None:
                 found.append(pack.tables[source.codes])
@@ -149,10 +158,12 @@ def load_pack(folders: Sequence[Path]) -> Pack:
 
     Raises ConfigError with every problem of every file as "file:line:column: sentence".
     """
-    read = _read(folders)
+    read, problems = _read(folders)
+    if read is None:
+        raise ConfigError(*problems)
     named = _named(read)
     merged = {source: _merged(read, source) for source in (None, *named)}
-    problems = [problem for one in merged.values() for problem in check(one.drafts, one.tables)]
+    problems += [problem for one in merged.values() for problem in check(one.drafts, one.tables)]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     dialects = {source: _pack(one) for source, one in merged.items() if source is not None}
@@ -215,27 +226,42 @@ def files(folder: Path, kind: str) -> list[Path]:
     return sorted(path for path in (folder / kind).glob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
 
 
-def _read(folders: Sequence[Path]) -> list[_File]:
+def _read(folders: Sequence[Path]) -> tuple[list[_File] | None, list[str]]:
+    """The files, without the entries that cannot be understood, and what is wrong with those.
+
+    None instead of files where one says nothing that can be understood: others may lean on what it should have told.
+    """
     found: list[_File] = []
     problems: list[str] = []
+    whole = True
     for folder in folders:
         if not folder.is_dir():
             problems.append(f"{folder}:1:1: there is no such folder of mappings")
+            whole = False
         for path in _paths(folder):
-            try:
-                node = load(path)
-                file: MappingFile | CodesFile
-                if path.parent.name == "codes":
-                    file = validate_node(CodesFile, node)
-                else:
-                    file = validate_node(MappingFile, node)
-            except ConfigError as error:
-                problems += error.problems
+            one = _file(path, problems)
+            if one is None:
+                whole = False
             else:
-                found.append(_File(file, node, path.name.encode() + b"\0" + path.read_bytes() + b"\0"))
-    if problems:
-        raise ConfigError(*problems)
-    return found
+                found.append(one)
+    return found if whole else None, problems
+
+
+def _file(path: Path, problems: list[str]) -> _File | None:
+    try:
+        node = load(path)
+    except ConfigError as error:
+        problems += error.problems
+        return None
+    # of a code table only the very word is left out, so that its codes do not miss it
+    codes = path.parent.name == "codes"
+    file: MappingFile | CodesFile | None
+    try:
+        file = validate_node(CodesFile, node) if codes else validate_node(MappingFile, node)
+    except ConfigError as error:
+        problems += error.problems
+        file = salvaged(CodesFile, node, depth=3) if codes else salvaged(MappingFile, node, depth=2)
+    return None if file is None else _File(file, node, path.name.encode() + b"\0" + path.read_bytes() + b"\0")
 
 
 def _paths(folder: Path) -> Iterator[Path]:

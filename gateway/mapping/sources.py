@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -17,6 +17,7 @@ from gateway.mapping.schema import Source
 from gateway.mapping.scope import Scope
 from gateway.model.facts import FactType
 from gateway.model.party import CLEARED
+from gateway.yamlfile import like
 
 Extract = Callable[[Scope], Any]
 """Gives a value, CLEARED for `""`, or None when the message says nothing; reads the scope's `raws`."""
@@ -28,6 +29,20 @@ OfOne = Callable[[Scope, str], Any]
 def paths_of(source: Source) -> tuple[Path, ...]:
     """The paths of a source, parsed. Raises ValueError as `parse_path`."""
     return tuple(parse_path(path) for path in source.every_path)
+
+
+def mistakes(source: Source, tables: Collection[str]) -> Iterator[str]:
+    """What is wrong with the words of a source, each by itself: its paths, its code table, its computation."""
+    for path in source.every_path:
+        try:
+            parse_path(path)
+        except ValueError as error:
+            yield str(error)
+    if source.codes is not None and source.codes not in tables:
+        yield f"there is no code table `{source.codes[:40]}`{like(source.codes, tables)}"
+    if source.compute is not None and source.compute not in COMPUTED:
+        known = like(source.compute, COMPUTED) or f"; known: {', '.join(sorted(COMPUTED))}"
+        yield f"there is no computation `{source.compute[:40]}`{known}"
 
 
 class Sources:
@@ -84,7 +99,8 @@ def compile_source(
 ) -> Extract:
     """The closure for one source; its paths have places in `fields`, which picked what the scope's `raws` hold.
 
-    Raises ValueError, one sentence an analyst understands, when the source cannot give `gives`.
+    Raises ValueError, one sentence an analyst understands, when the source cannot give `gives`; its words are those
+    that `mistakes` has nothing against.
     """
     paths = paths_of(source)
     fields = fields or Fields(paths)
@@ -121,8 +137,6 @@ def _of_one(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTa
 
 
 def _table(source: Source, tables: Mapping[str, CodeTable]) -> CodeTable | None:
-    if source.codes is not None and source.codes not in tables:
-        raise ValueError(f"there is no code table `{source.codes[:40]}`")
     return None if source.codes is None else tables[source.codes]
 
 
@@ -195,11 +209,8 @@ def _coded(source: Source, table: CodeTable | None, fields: Fields) -> Extract:
 
 
 def _computing(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTable]) -> Callable[..., Any]:
-    table, computation = _table(source, tables), COMPUTED.get(source.compute or "")
-    if computation is None:
-        raise ValueError(
-            f"there is no computation `{(source.compute or '')[:40]}`; known: {', '.join(sorted(COMPUTED))}"
-        )
+    assert source.compute is not None
+    table, computation = _table(source, tables), COMPUTED[source.compute]
     if computation.gives is not gives:
         raise ValueError(f"`{computation.name}` gives {_spoken(computation.gives)}, here stands {_spoken(gives)}")
     wants = computation.wants

@@ -234,3 +234,12 @@ def test_no_arrangement_of_delimiters_raises(segments: list[tuple[str, str]], ty
 
 
 _READER = Hl7v2Reader(load_pack([ROOT / "mappings"]), FEED)
+
+
+def test_the_plan_of_a_message_type_is_made_with_its_first_message() -> None:
+    """Few feeds send many types: who asks about one message does not wait for the plans of all."""
+    reader = Hl7v2Reader(load_pack([ROOT / "mappings"]), FEED)
+    assert reader._plans == {}
+    for segments in ((msh("ADT^A08"), PID), (msh("ADT^Z99"), PID), (msh("ADT^A08"), PID)):
+        reader(RawMessage(source="ehr", format=Format.HL7V2, body=message(*segments), received=RECEIVED))
+    assert list(reader._plans) == ["ADT^A08"]

@@ -129,7 +129,11 @@ def test_a_new_family_of_messages_needs_no_python(tmp_path: Path) -> None:
             3,
             "needs either an `event`",
         ),
-        ("mapping: encounters\nmessages:\n  ADT^A05: {event: patient.added}\n", 3, "is not an event about a Encounter"),
+        (
+            "mapping: encounters\nmessages:\n  ADT^A05: {event: patient.added}\n",
+            3,
+            "is not an event about an Encounter",
+        ),
         (
             "mapping: encounters\nmessages:\n  ADT^A05: {event: encounter.registered, status: booked}\n",
             3,
@@ -142,7 +146,7 @@ def test_a_new_family_of_messages_needs_no_python(tmp_path: Path) -> None:
         ),
         ("mapping: encounters\nmessages:\n  ADT^A05: {event: no.such}\n", 3, "must be 'appointment.booked'"),
         ("mapping: encounters\nfacts:\n  encounter.colour: {path: PV1-2}\n", 3, "there is no fact"),
-        ("mapping: encounters\nfacts:\n  patient.age: {path: PID-7}\n", 3, "is not a fact about a Encounter"),
+        ("mapping: encounters\nfacts:\n  patient.age: {path: PID-7}\n", 3, "is not a fact about an Encounter"),
         ("mapping: encounters\nfacts:\n  encounter.status: {path: PV1-2}\n", 3, "told by `messages`"),
         (
             "mapping: appointments\nfacts:\n  appointment.status: {path: SCH-25, codes: service}\n",
@@ -240,6 +244,48 @@ def test_a_code_without_its_word_is_an_error(tmp_path: Path, text: str, says: st
 def test_every_problem_of_every_file_is_told_at_once(tmp_path: Path) -> None:
     """An analyst mends a file once, not problem by problem."""
     assert len(problems(tmp_path, "mapping: encounters\nfact: {}\n", "table: service\ncode: {}\n")) == 2
+
+
+def test_a_mistake_of_shape_hides_no_other(tmp_path: Path) -> None:
+    """Nor does one word of a source hide the next; what follows from a mistake alone is not told as well."""
+    found = problems(
+        tmp_path,
+        "mapping: encounters\n"
+        "messges: {}\n"
+        "messages:\n"
+        "  ADT^A51: {event: encounter.registerd}\n"
+        "  ADT^A5: {event: encounter.registered}\n"
+        "facts:\n"
+        "  encounter.servce: {path: PV1-10, codes: service}\n"
+        "  encounter.service: {paths: [PV1.10, PV1-3x], codes: servic, compute: loction}\n"
+        "visit_flags:\n"
+        "  confidential-vist: {path: PV1-16, compute: vip}\n",
+        "table: service\nwords:\n  dialysis: {sensitivity: secret}\ncodes:\n  DIAL: dialysis\n  KID: kidney\n",
+    )
+    assert sorted(one.partition("/")[2].replace(":", " ", 2).split(" ", 3)[:3] for one in found) == sorted(
+        [
+            ["site.yaml", "2", "1:"],
+            ["site.yaml", "4", "20:"],
+            ["site.yaml", "5", "3:"],
+            ["site.yaml", "7", "3:"],
+            *[["site.yaml", "8", "3:"]] * 4,
+            ["site.yaml", "10", "3:"],
+            ["site.yaml", "3", "27:"],
+            ["site.yaml", "6", "3:"],
+        ]
+    )
+    assert any("there is no code table `servic`; did you mean `service`" in one for one in found)
+    assert any("there is no computation `loction`; did you mean `location`?" in one for one in found)
+
+
+def test_where_a_file_says_nothing_others_are_not_judged_by_it(tmp_path: Path) -> None:
+    """What they lean on may be what it should have told."""
+    (told,) = problems(tmp_path, "mapping: encounters\nfacts:\n  encounter.class: {path: x}\n", "words: {}\n")
+    assert "`table` is missing" in told
+    (tmp_path / "codes" / "site.yaml").write_text("a: [")
+    with pytest.raises(ConfigError) as caught:
+        load_pack([SHIPPED, tmp_path])
+    assert len(caught.value.problems) == 1
 
 
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
