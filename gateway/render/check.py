@@ -31,6 +31,9 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
     if not needles:
         return
     for part, text in _parts(rendered):
+        squeezed = _squeeze(text)
+        if not any(needle in squeezed for needle in needles):
+            continue  # as nearly always: where its words begin and end need not be known
         haystack, starts, ends = _index(text)
         for needle, its_kind in needles.items():
             if _occurs(needle, haystack, starts, ends):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from gateway.model.errors import ConfigError
 
@@ -23,12 +23,12 @@ class TemplateFiles:
     variants: Mapping[str, Mapping[str, str]]
     digest: str
 
-    def variant_for(self, language: str) -> str:
-        """The variant for a BCP 47 tag: its own folder, else its primary language's, else ""."""
+    def variants_for(self, language: str) -> tuple[str, ...]:
+        """The variants for a BCP 47 tag, nearest first: its own folder, its primary language's, and "" at last."""
         parts = language.replace("_", "-").lower().split("-")
         by_tag = {tag.lower(): tag for tag in self.variants}
         tags = ("-".join(parts[:end]) for end in range(len(parts), 0, -1))
-        return next((by_tag[tag] for tag in tags if tag in by_tag), "")
+        return (*(by_tag[tag] for tag in tags if tag in by_tag), "")
 
 
 def read_templates(folder: Path) -> dict[str, TemplateFiles]:
@@ -50,9 +50,60 @@ def read_templates(folder: Path) -> dict[str, TemplateFiles]:
     return found
 
 
-def _read(folder: Path, problems: list[str]) -> TemplateFiles:
+def templates_of(files: Mapping[str, bytes]) -> dict[str, TemplateFiles]:
+    """As `read_templates`, of bytes already read: by name relative to the templates folder (with /).
+
+    Raises ConfigError for what is too large, not UTF-8, or no template's.
+    """
+    problems: list[str] = []
+    found: dict[str, list[tuple[str, bytes]]] = {}
+    for name in sorted(files):
+        template, _, file = name.partition("/")
+        if not file:
+            continue  # beside the templates, a README say
+        if not _NAME(template):
+            problems.append(f"{template}: a template's name is lower-case letters, digits, - and _")
+        elif (wrong := _wrong(PurePosixPath(file), len(files[name]))) or not _is_text(files[name]):
+            problems.append(f"{name}: {wrong or 'cannot be read as UTF-8'}")
+        else:
+            found.setdefault(template, []).append((file, files[name]))
+    if problems:
+        raise ConfigError(*problems)
+    return {name: _made(name, told) for name, told in found.items()}
+
+
+def _made(name: str, files: Iterable[tuple[str, bytes]]) -> TemplateFiles:
+    """One template of its files, in the order of their names."""
     variants: dict[str, dict[str, str]] = {"": {}}
     digest = hashlib.sha256()
+    for relative, raw in files:
+        for part in (relative.encode(), raw):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        path = PurePosixPath(relative)
+        variants.setdefault(path.parent.as_posix().strip("."), {})[path.name] = raw.decode()
+    return TemplateFiles(name=name, variants=variants, digest=digest.hexdigest())
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wrong(relative: PurePath, size: int) -> str | None:
+    """What is wrong with a file of a template by its name and size."""
+    language = relative.parent.as_posix()
+    if relative.suffix not in (".txt", ".html"):
+        return "a template holds .txt and .html files only"
+    if language != "." and not _TAG(language):
+        return f"{language} is not a language tag such as es or pt-BR"
+    return f"larger than {LARGEST} bytes" if size > LARGEST else None
+
+
+def _read(folder: Path, problems: list[str]) -> TemplateFiles:
+    found = []
     for path in sorted(folder.rglob("*"), key=lambda path: path.relative_to(folder).as_posix()):
         relative = path.relative_to(folder)
         if path.is_dir() or any(part.startswith(".") for part in relative.parts):
@@ -60,23 +111,16 @@ def _read(folder: Path, problems: list[str]) -> TemplateFiles:
         raw = _bytes(path, folder, problems)
         if raw is None:
             continue
-        for part in (relative.as_posix().encode(), raw):
-            digest.update(len(part).to_bytes(8, "big") + part)
-        variants.setdefault(relative.parent.as_posix().strip("."), {})[path.name] = raw.decode()
-    return TemplateFiles(name=folder.name, variants=variants, digest=digest.hexdigest())
+        found.append((relative.as_posix(), raw))
+    return _made(folder.name, found)
 
 
 def _bytes(path: Path, folder: Path, problems: list[str]) -> bytes | None:
     """The file's bytes, or None with the problem noted."""
-    language = path.parent.relative_to(folder).as_posix()
     if not path.resolve().is_relative_to(folder.resolve()):
         problems.append(f"{path}: lies outside its template's folder")
-    elif path.suffix not in (".txt", ".html"):
-        problems.append(f"{path}: a template holds .txt and .html files only")
-    elif language != "." and not _TAG(language):
-        problems.append(f"{path}: {language} is not a language tag such as es or pt-BR")
-    elif path.stat().st_size > LARGEST:
-        problems.append(f"{path}: larger than {LARGEST} bytes")
+    elif wrong := _wrong(path.relative_to(folder), path.stat().st_size):
+        problems.append(f"{path}: {wrong}")
     else:
         try:
             raw = path.read_bytes()

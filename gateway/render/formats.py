@@ -8,13 +8,14 @@ from typing import Literal, cast
 
 import babel
 from babel.dates import format_date, format_skeleton, format_time, get_timezone_name
-from jinja2 import pass_context
+from jinja2 import Undefined, pass_context
 from jinja2.runtime import Context
 
 from gateway.model.errors import RenderError
-from gateway.model.when import Precision, When, to_datetime
+from gateway.model.when import Millis, Precision, When, to_datetime, to_millis
+from gateway.render.names import LOCALE, name_filter
 
-LOCALE, ZONE = "_locale", "_zone"  # context keys; a template cannot name them (underscore)
+ZONE = "_zone"  # a context key, like LOCALE; a template cannot name them (underscore)
 _Length = Literal["short", "medium", "long", "full"]
 
 
@@ -38,7 +39,7 @@ def date_filter(context: Context, value: object, length: str = "long") -> str:
         return _plain(format_skeleton("y", value.local().replace(tzinfo=None), locale=locale))
     if isinstance(value, When) and value.precision is Precision.MONTH:
         return _plain(format_skeleton("yMMMM", value.local().replace(tzinfo=None), locale=locale))
-    return _plain(format_date(_day(value, context), format=_length(length), locale=locale))
+    return _date(_day(value, context), _length(length), locale)
 
 
 @pass_context
@@ -46,23 +47,42 @@ def weekday_filter(context: Context, value: object) -> str:
     """`{{ appointment.start | weekday }}`: "Tuesday"; raises RenderError when no day was told."""
     if isinstance(value, When) and value.precision in (Precision.YEAR, Precision.MONTH):
         raise RenderError("weekday: no day was told")
-    return _plain(format_date(_day(value, context), format="EEEE", locale=_locale(context)))
+    return _date(_day(value, context), "EEEE", _locale(context))
 
 
 @pass_context
 def time_filter(context: Context, value: object, length: str = "short") -> str:
     """`{{ appointment.start | time }}`: "2:30 PM"; raises RenderError when no time of day was told (T-07)."""
     moment = _moment(value, context, "time")
-    return _plain(format_time(moment.replace(tzinfo=None), format=_length(length), locale=_locale(context)))
+    return _time(moment.replace(tzinfo=None), _length(length), _locale(context))
 
 
 @pass_context
 def zone_filter(context: Context, value: object) -> str:
     """`{{ appointment.start | zone }}`: the short name of the zone the time is shown in, "EST"."""
     moment = _moment(value, context, "zone")
-    short = get_timezone_name(moment, width="short", locale=_locale(context))
+    return _zone_name(to_millis(moment), _zone(context), _locale(context))
+
+
+# The same words for all who come at the same time, and for each part of a message; what CLDR says does not change.
+
+
+@lru_cache(maxsize=1024)
+def _date(day: date, form: str, locale: babel.Locale) -> str:
+    return _plain(format_date(day, format=form, locale=locale))
+
+
+@lru_cache(maxsize=1024)
+def _time(moment: datetime, length: _Length, locale: babel.Locale) -> str:
+    return _plain(format_time(moment, format=length, locale=locale))
+
+
+@lru_cache(maxsize=1024)
+def _zone_name(at: Millis, zone: str, locale: babel.Locale) -> str:
+    moment = to_datetime(at, zone)
+    short = get_timezone_name(moment, width="short", locale=locale)
     # Many languages have no short name for a zone and CLDR falls back to "-0500".
-    return _plain(short if short[:1].isalpha() else get_timezone_name(moment, width="long", locale=_locale(context)))
+    return _plain(short if short[:1].isalpha() else get_timezone_name(moment, width="long", locale=locale))
 
 
 def spellings(iso: str, language: str) -> list[str]:
@@ -90,6 +110,7 @@ def _zone(context: Context) -> str:
 
 def _moment(value: object, context: Context, name: str) -> datetime:
     if not isinstance(value, When) or not value.has_clock:
+        _known(value)
         raise RenderError(f"{name}: no time of day was told")
     return to_datetime(value.utc, _zone(context))
 
@@ -100,7 +121,14 @@ def _day(value: object, context: Context) -> date:
         return (to_datetime(value.utc, _zone(context)) if value.has_clock else value.local()).date()
     if isinstance(value, date):
         return value
+    _known(value)
     raise RenderError("date: the value is not a date or a time")
+
+
+def _known(value: object) -> None:
+    """Raises jinja2's UndefinedError for what is not known: that, and not its kind, is what is wrong with it."""
+    if isinstance(value, Undefined):
+        str(value)
 
 
 def _length(length: str) -> _Length:
@@ -114,4 +142,16 @@ def _plain(text: str) -> str:
     return text.replace("\u202f", " ").replace("\u00a0", " ")
 
 
-FILTERS = {"date": date_filter, "time": time_filter, "weekday": weekday_filter, "zone": zone_filter}
+def is_timed(value: object) -> bool:
+    """`{% if appointment.start is timed %}`: whether a time of day was told, so that `time` may be used (T-07)."""
+    return isinstance(value, When) and value.has_clock
+
+
+FILTERS = {
+    "date": date_filter,
+    "time": time_filter,
+    "weekday": weekday_filter,
+    "zone": zone_filter,
+    "name": name_filter,
+}
+TESTS = {"timed": is_timed}

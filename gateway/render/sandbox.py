@@ -14,7 +14,9 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
 from gateway.model.errors import RenderError
-from gateway.render.formats import FILTERS
+from gateway.render.formats import FILTERS, TESTS
+from gateway.render.html_places import misplaced
+from gateway.render.values import LONGEST
 
 # No For: no fact is a list. No Call, Mul, Pow, Assign, Macro, Import: nothing here needs them, each can run away.
 _NODES = (
@@ -40,8 +42,13 @@ _NODES = (
     nodes.List,
 )
 _FILTERS = frozenset({"upper", "lower", "capitalize", "title", "trim", "default", "d"}) | frozenset(FILTERS)
-_TESTS = frozenset({"defined", "undefined", "in", "eq", "ne"})
+_TESTS = frozenset({"defined", "undefined", "in", "eq", "ne"}) | frozenset(TESTS)
 _MOST_FILES = 50  # files one rendering may read, each as often as it is included
+# Nothing here repeats, calls or assigns, so each node of the syntax tree runs at most once for each time its file is
+# included. A filter costs as much as the text it is given, and that is at most LONGEST characters for each name or
+# constant below it: so a filter counts as often as there are such. To count beforehand is therefore a limit of time, and
+# one that no thread has to enforce.
+_MOST_NODES = 10_000
 
 
 def environment(files: Mapping[str, str]) -> jinja2.Environment:
@@ -59,7 +66,7 @@ def environment(files: Mapping[str, str]) -> jinja2.Environment:
     )
     env.globals.clear()
     env.filters = {name: env.filters[name] for name in _FILTERS if name in env.filters} | FILTERS
-    env.tests = {name: env.tests[name] for name in _TESTS}
+    env.tests = {name: env.tests[name] for name in _TESTS if name in env.tests} | TESTS
     return env
 
 
@@ -78,36 +85,47 @@ def _printable(value: object) -> object:
 def names_used(env: jinja2.Environment, file: str) -> frozenset[str]:
     """Dotted names a file and all it includes read, e.g. "patient.given_name".
 
-    Raises RenderError, with "file:line", for syntax errors and for anything the allow-list does not have.
+    Raises RenderError, with "file:line", for syntax errors, for anything the allow-list does not have, and for more than
+    could be rendered in a moment.
     """
     used: set[str] = set()
-    waiting = [file]
+    waiting, nodes_read = [file], 0
     for read in range(_MOST_FILES + 1):
         if not waiting:
             return frozenset(used)
-        waiting.extend(_read_file(env, waiting.pop(), used))
+        included, count = _read_file(env, waiting.pop(), used)
+        waiting.extend(included)
+        nodes_read += count
+        if nodes_read > _MOST_NODES:
+            raise RenderError(f"{file}: has more than {_MOST_NODES} expressions, parts and includes counted")
         if read == _MOST_FILES:
             break
     raise RenderError(f"{file}: includes more than {_MOST_FILES} files, or itself")
 
 
-def _read_file(env: jinja2.Environment, file: str, used: set[str]) -> list[str]:
-    """Add the names one file reads to `used`; returns the files it includes, as often as it does."""
+def _read_file(env: jinja2.Environment, file: str, used: set[str]) -> tuple[list[str], int]:
+    """Add the names one file reads to `used`; returns the files it includes, as often as it does, and what it costs."""
     tree = _parse(env, file)
     included: list[str] = []
+    count = 0
     for node in _every(tree):
+        count += _texts(node) if isinstance(node, nodes.Filter) else 1
+        if count > _MOST_NODES:
+            break  # names_used says so; there is no need to count to the end
         where = f"{file}:{node.lineno}"
         _check(node, where)
         if isinstance(node, nodes.Include):
             included.append(_included(node, file, where))
     used.update(_dotted(tree, file))
-    return included
+    return included, count
 
 
 def _parse(env: jinja2.Environment, file: str) -> nodes.Template:
     assert env.loader is not None
     try:
         source, _, _ = env.loader.get_source(env, file)
+        if is_html(file) and (line := misplaced(env, source, file)):
+            raise RenderError(f"{file}:{line}: a value stands in running text or between the quotes of title or lang")
         return env.parse(source)
     except jinja2.TemplateNotFound:
         raise RenderError(f"{file}: there is no such file in the template's folder") from None
@@ -121,6 +139,10 @@ def _every(node: nodes.Node) -> Iterator[nodes.Node]:
         yield from _every(child)
 
 
+def _texts(node: nodes.Node) -> int:
+    return sum(isinstance(one, nodes.Name | nodes.Const) for one in _every(node))
+
+
 def _check(node: nodes.Node, where: str) -> None:
     if not isinstance(node, _NODES):
         raise RenderError(f"{where}: {type(node).__name__} is not allowed in a template")
@@ -128,6 +150,8 @@ def _check(node: nodes.Node, where: str) -> None:
         raise RenderError(f"{where}: there is no filter {node.name}")
     if isinstance(node, nodes.Test) and node.name not in _TESTS:
         raise RenderError(f"{where}: there is no test {node.name}")
+    if isinstance(node, nodes.Const) and isinstance(node.value, str) and len(node.value) > LONGEST:
+        raise RenderError(f"{where}: a text in quotes is longer than {LONGEST} characters: write it outside the braces")
 
 
 def _included(node: nodes.Include, file: str, where: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 
+from gateway.model.consent import ChannelKind
 from gateway.model.errors import RenderError
 from gateway.model.facts import UNMAPPED, FactValue
 from gateway.model.party import Location, Organization
@@ -21,6 +23,8 @@ _PUBLIC = (
     "direction",
 )
 _RIGHT_TO_LEFT = frozenset({"ar", "arc", "dv", "fa", "he", "ku", "ps", "sd", "ug", "ur", "yi"})
+# What telephones and mail readers make a link of, with a scheme or without one (SM-19).
+_LINK = re.compile(r"(?i)://|\bwww\.|\w\.[a-z]{2,}/|\w{2}\.(?:com|net|org|info|biz|xyz)\b").search
 _JOINERS = "\u200c\u200d"  # part of names in Persian and Indic scripts
 
 _OPT_OUT = {
@@ -31,6 +35,17 @@ _OPT_OUT = {
     "pt": "Para deixar de receber estas mensagens, ligue para {callback}.",
     "vi": "Để ngừng nhận các tin nhắn này, vui lòng gọi {callback}.",
     "zh": "如不想再收到此类消息,请致电 {callback}。",
+}
+# STOP is the word every network and provider knows, in any language (SM-09; 47 CFR 64.1200(a)(10)). In letters of the GSM
+# alphabet where the language can: one other letter halves the room of the whole message (SM-02).
+_OPT_OUT_SMS = {
+    "en": "Reply STOP to opt out.",
+    "es": "Responda STOP para no recibir estos mensajes.",
+    "fr": "Répondez STOP pour ne plus en recevoir.",
+    "de": "Antworten Sie STOP zum Abmelden.",
+    "pt": "Responda STOP para cancelar.",
+    "vi": "Trả lời STOP để hủy.",
+    "zh": "回复STOP退订。",
 }
 
 
@@ -56,9 +71,11 @@ def scope(
     organization: Organization,
     location: Location | None,
     language: str,
+    channel: ChannelKind = ChannelKind.EMAIL,
 ) -> dict[str, object]:
     """The template's context: nested by the dots of fact names; a fact that is not known is absent.
 
+    `opt_out` says how to stop these messages where they are read: by a word in a text message, else by a call.
     Raises RenderError, naming the fact, for text too long to be one or holding a link, and for unmapped codes.
     """
     context: dict[str, object] = {
@@ -71,7 +88,8 @@ def scope(
         "language": language,
         "direction": "rtl" if language.partition("-")[0] in _RIGHT_TO_LEFT else "ltr",
     }
-    if sentence := _OPT_OUT.get(language.partition("-")[0]):
+    sentences = _OPT_OUT_SMS if channel is ChannelKind.SMS else _OPT_OUT
+    if sentence := sentences.get(language.partition("-")[0]):
         context["opt_out"] = sentence.format(callback=organization.callback)
     for fact in reveals:
         # The namespace is there even when nothing in it is known, so that a template may ask `is defined`.
@@ -108,7 +126,7 @@ def _safe(fact: str, value: FactValue) -> FactValue:
     text = one_line(value)
     if len(text) > LONGEST:
         raise RenderError(f"{fact} is longer than {LONGEST} characters")
-    if "://" in text:
+    if _LINK(text):
         raise RenderError(f"{fact} holds a link")  # typed into a registration form to be mailed on by us
     return text
 
