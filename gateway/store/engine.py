@@ -47,7 +47,12 @@ class Store:
         KeyringError: the key file is not the one that sealed this database. StoreUnavailable: no connection.
         """
         migrations.check(url)
-        store = cls(database_for(url), keyring, clock, holder=holder)
+        return cls.on(database_for(url), keyring, clock, holder=holder)
+
+    @classmethod
+    def on(cls, database: Database, keyring: Keyring, clock: Clock, *, holder: str) -> Store:
+        """The same on a database that has this version's schema. KeyringError, StoreUnavailable as `open`."""
+        store = cls(database, keyring, clock, holder=holder)
         try:
             store.lease()
             keycheck.bind(store)

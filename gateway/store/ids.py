@@ -271,9 +271,18 @@ def fence_others(session: Session, own: Writer) -> None:
 
     Whoever leases anew reads the key file's state again (rotation). Locks are held up to the caller's commit.
     """
+    for name in keep_others_out(session, own):
+        session.run(_BUMP, (name,))
+
+
+def keep_others_out(session: Session, own: Writer) -> list[str]:
+    """Wait until no unit but the caller's is open anywhere; none begins before the caller's commit.
+
+    Returns the names of the other writers' lease rows. On SQLite the write lock does all of it.
+    """
     session.claim(ALL_WRITERS, wait=True)
     session.claim(own.number, wait=True)  # the other threads of this process
-    others = [name for name, _, until, _, _ in session.all(_ROWS, ()) if until > 0 and name != own.name]
-    for name in sorted(others):
+    others = sorted(name for name, _, until, _, _ in session.all(_ROWS, ()) if until > 0 and name != own.name)
+    for name in others:
         session.claim(int(name.partition(":")[2]), wait=True)
-        session.run(_BUMP, (name,))
+    return others

@@ -173,6 +173,10 @@ class Keyring:
             return False
         return secrets.compare_digest(chain(self._indexes[: stored[0] + 1], kind, value)[-1], stored)
 
+    def steady(self, kind: str, value: bytes | str) -> bytes:
+        """15 bytes under the first index key, which no rotation changes: for a choice that must stay what it was."""
+        return chain(self._indexes[:1], kind, value)[-1][1:]
+
     def advance(self, digest: bytes) -> bytes:
         """The digest under the current index key, made from an older one without knowing the value."""
         for key in self._current[digest[0] + 1 :]:

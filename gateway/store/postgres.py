@@ -151,6 +151,10 @@ class PostgresSession:
         (pack,) = _packers(table, (key,))
         return self._wire.fetch(lookup_text("postgresql", table, columns, key, lock=lock), (pack(values),))
 
+    def lock(self, table: sa.Table, key: str, values: Sequence[Any]) -> None:
+        """SELECT … FOR UPDATE."""
+        self.lookup(table, (key,), key, values, lock=True)
+
     def insert(self, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row], *, missing: bool) -> None:
         """INSERT … SELECT FROM unnest(one array a column), queued."""
         self._wire.send(insert_text("postgresql", table, columns, missing=missing), _packed(table, columns, rows))

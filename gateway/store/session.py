@@ -52,6 +52,10 @@ class Session(Protocol):
         """Rows whose `key` is one of `values`, in no particular order."""
         ...
 
+    def lock(self, table: sa.Table, key: str, values: Sequence[Any]) -> None:
+        """Keep the rows whose `key` is one of `values` from every other unit, taken in key order."""
+        ...
+
     def insert(self, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row], *, missing: bool) -> None:
         """Insert rows; `missing` skips those whose unique key exists. A conflict may show up as late as commit."""
         ...

@@ -201,9 +201,11 @@ class SqliteSession:
     ) -> list[Row]:
         """One statement a chunk, widths being powers of two; fewer steps also mean fewer turns for the interpreter lock."""
         execute = self._cursor.execute
-        wanted = list(dict.fromkeys(values))
         rows: list[Row] = []
         try:
+            if len(values) == 1:  # as nearly always, at sending
+                return execute(lookup_text("sqlite", table, columns, key, width=1), values).fetchall()
+            wanted = list(dict.fromkeys(values))
             for at in range(0, len(wanted), CHUNK):
                 chunk = wanted[at : at + CHUNK]
                 width = 1 << (len(chunk) - 1).bit_length()
@@ -212,6 +214,9 @@ class SqliteSession:
         except sqlite3.Error as error:
             raise translated(error) from None
         return rows
+
+    def lock(self, table: sa.Table, key: str, values: Sequence[Any]) -> None:
+        """The write lock is wider."""
 
     def insert(self, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row], *, missing: bool) -> None:
         """Executemany over one prepared statement."""

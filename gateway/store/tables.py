@@ -313,6 +313,27 @@ ruleset = Table(
     _col("digest", TEXT),
     _col("activated", BIG),
     _col("by", TEXT),
+    _col("how", TEXT, null=True),  # folder, activated or restored
+    _col("replaced", TEXT, null=True),  # the digest that was in force before
+    _col("author", TEXT, null=True),
+    _col("approver", TEXT, null=True),
+    _col("report", TEXT, null=True),  # digest of the replay that was looked at
+    _col("evidence", TEXT, null=True),  # JSON: the signatures
+)
+rule_bundle = Table(
+    "rule_bundle",
+    metadata,
+    Column("digest", TEXT, primary_key=True),
+    _col("files", BYTES),  # what every process loads, so that all have the same
+)
+rule_report = Table(
+    "rule_report",
+    metadata,
+    Column("digest", TEXT, primary_key=True),
+    _col("ruleset", TEXT),
+    _col("against", TEXT),
+    _col("at", BIG),
+    _col("by", TEXT),
 )
 request = Table(
     "request",

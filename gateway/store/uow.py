@@ -63,6 +63,10 @@ class Reader:
         """Rows whose `key` column is one of `values`, in no order; `lock` locks them in key order (PostgreSQL)."""
         return self._session.lookup(table, columns, key, values, lock=lock) if values else []
 
+    def lock(self, table: sa.Table, key: str, values: Sequence[Any]) -> None:
+        """Lock the rows whose `key` column is one of `values`, in key order, up to the end of the unit."""
+        self._session.lock(table, key, values)
+
     def one(self, statement: Statement, params: Row = ()) -> Row | None:
         """The first row of a query, or None."""
         rows = self._session.all(statement, params)

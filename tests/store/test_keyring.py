@@ -171,3 +171,13 @@ def test_a_key_never_shows_itself(keyring: Keyring) -> None:
     secrets = json.loads(keyring.path.read_text())
     shown = repr(keyring) + str(vars(keyring).keys())
     assert not any(key in shown for section in ("kek", "index", "sign") for key in secrets[section].values())
+
+
+def test_a_steady_digest_survives_new_index_keys(keyring: Keyring) -> None:
+    """A patient keeps the wording they had; and it is no digest that anything is looked up by."""
+    before = keyring.steady("variant", "recall\x1f7")
+    sought = keyring.sought("variant", "recall\x1f7")
+    keyring.use(*keyring.extend(index=True))
+    assert keyring.steady("variant", "recall\x1f7") == before
+    assert keyring.sought("variant", "recall\x1f7")[0] != sought[0]
+    assert len({keyring.steady("variant", f"recall\x1f{token}") for token in range(50)}) == 50

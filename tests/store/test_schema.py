@@ -16,7 +16,7 @@ from gateway.ports import SetClock
 from gateway.store import migrations, tables
 from gateway.store.engine import Store
 from gateway.store.keyring import Keyring
-from gateway.store.migrations import REVISIONS, check, migrate
+from gateway.store.migrations import REVISIONS, check, migrate, upgrade
 from gateway.store.statement import Statement
 
 AUDIT = Statement("audit", sa.select(tables.audit.c.actor, tables.audit.c.entries).order_by(tables.audit.c.id))
@@ -36,19 +36,25 @@ def engine_of(url: str) -> sa.Engine:
     return sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg") if "postgres" in url else url)
 
 
+def told_of(index: Any) -> dict[str, Any]:
+    """What only one dialect knows of an index: of which rows it is."""
+    return index.get("dialect_options", {})  # type: ignore[no-any-return]
+
+
 def described(url: str) -> dict[str, Any]:
     """All there is to say about a database's tables."""
     engine = engine_of(url)
     seen = sa.inspect(engine)
     told = {}
     for table in seen.get_table_names():
-        if table == "alembic_version":
-            continue
         told[table] = (
             [(c["name"], str(c["type"]), c["nullable"], c["default"]) for c in seen.get_columns(table)],
             seen.get_pk_constraint(table)["constrained_columns"],
             sorted((str(u["name"]), u["column_names"]) for u in seen.get_unique_constraints(table)),
-            sorted((str(i["name"]), i["column_names"], bool(i["unique"])) for i in seen.get_indexes(table)),
+            sorted(
+                (str(i["name"]), i["column_names"], bool(i["unique"]), sorted(map(str, told_of(i).values())))
+                for i in seen.get_indexes(table)
+            ),
         )
     if engine.dialect.name == "sqlite":
         with engine.connect() as link:
@@ -59,17 +65,49 @@ def described(url: str) -> dict[str, Any]:
     return told
 
 
-def test_the_migrated_schema_is_the_metadata(empty_url: str, tmp_path: Path) -> None:
+def history(url: str) -> None:
+    """Have every migration run, one after the other, on a database without tables."""
+    engine = engine_of(url)
+    with engine.begin() as link:
+        upgrade(link)
+    engine.dispose()
+
+
+def test_a_database_made_at_once_is_the_one_that_its_history_makes(empty_url: str, tmp_path: Path) -> None:
     """Columns, types, nullability, defaults, keys, indexes; on SQLite also STRICT and WITHOUT ROWID."""
-    migrate(empty_url)
+    history(empty_url)
     migrated = described(empty_url)
-    engine = engine_of(empty_url if "postgres" in empty_url else f"sqlite:///{tmp_path}/metadata.db")
+    engine = engine_of(empty_url if "postgres" in empty_url else f"sqlite:///{tmp_path}/fresh.db")
+    fresh = engine.url.render_as_string(hide_password=False)
     if engine.dialect.name == "postgresql":
         tables.metadata.drop_all(engine)
-    tables.metadata.create_all(engine)
+        with engine.begin() as link:
+            link.execute(sa.text("DROP TABLE alembic_version"))
     engine.dispose()
-    assert described(engine.url.render_as_string(hide_password=False)) == migrated
-    assert set(tables.metadata.tables) <= set(migrated)
+    assert migrate(fresh) == REVISIONS[-1]
+    assert described(fresh) == migrated
+    assert {*tables.metadata.tables, "alembic_version"} <= set(migrated)
+
+
+def test_a_database_made_at_once_has_nothing_to_migrate(empty_url: str) -> None:
+    """The history knows where it stands: the next migration begins after the last one of today."""
+    migrate(empty_url)
+    before = described(empty_url)
+    history(empty_url)
+    assert described(empty_url) == before
+
+
+def test_an_older_database_is_brought_forward_by_its_history(tmp_path: Path) -> None:
+    """And the audit names where it came from (law 2)."""
+    url = f"sqlite:///{tmp_path}/old.db"
+    engine = engine_of(url)
+    with engine.begin() as link:
+        upgrade(link, "0003")
+    assert migrate(url) == REVISIONS[-1]
+    with engine.begin() as link:
+        told = link.execute(sa.select(tables.audit.c.entries)).scalars().all()
+    engine.dispose()
+    assert told == [f'[["schema.migrated","0003","{REVISIONS[-1]}"]]']
 
 
 def test_every_table_is_strict_on_sqlite(tmp_path: Path) -> None:
@@ -77,7 +115,7 @@ def test_every_table_is_strict_on_sqlite(tmp_path: Path) -> None:
     migrate(f"sqlite:///{tmp_path}/strict.db")
     flags = described(f"sqlite:///{tmp_path}/strict.db")["flags"]
     assert flags
-    assert all(strict for _, _, strict in flags)
+    assert all(strict for name, _, strict in flags if name != "alembic_version")  # which is Alembic's own
 
 
 def test_the_released_revisions_are_those_of_the_scripts() -> None:

@@ -16,7 +16,7 @@ from gateway.ports import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every released schema, oldest first; the last is what this version needs. A shipped migration is never edited."""
 
 _LOCK = 0x0CA6E
@@ -123,28 +123,53 @@ def _engine(parts: URL) -> Engine:
 
 
 def _forward(connection: Connection, actor: str, clock: Clock) -> str | None:
-    from alembic import command
-    from alembic.config import Config
-    from alembic.runtime.migration import MigrationContext
-
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-    before = MigrationContext.configure(connection).get_current_revision()
+    before = _before(connection)
     if before == REVISIONS[-1]:
         return None
-    if before is not None:
-        _refuse_newer(before)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent))
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if before is None:
+        _create(connection)
+    elif before in REVISIONS:
+        upgrade(connection)
+    else:
+        verdict(before)
     _audit(connection, actor, clock, before)
     return REVISIONS[-1]
 
 
-def _refuse_newer(revision: str) -> None:
-    if revision not in REVISIONS:
-        verdict(revision)
+def _before(connection: Connection) -> str | None:
+    """The revision a database has; None when it has none of our tables."""
+    import sqlalchemy as sa
+
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return found
+
+
+def _create(connection: Connection) -> None:
+    """All tables at once, as the history would have made them (a test compares): ten times as fast, without Alembic."""
+    import sqlalchemy as sa
+
+    from gateway.store import tables
+
+    tables.metadata.create_all(connection, checkfirst=False)
+    key = sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc")
+    version = sa.Table("alembic_version", sa.MetaData(), sa.Column("version_num", sa.String(32)), key)
+    version.create(connection, checkfirst=False)
+    connection.execute(sa.insert(version).values(version_num=REVISIONS[-1]))
+
+
+def upgrade(connection: Connection, to: str = "head") -> None:
+    """Run the migrations that a database has not seen yet, up to a revision, in the transaction at hand."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    config.attributes["connection"] = connection
+    command.upgrade(config, to)
 
 
 def _audit(connection: Connection, actor: str, clock: Clock, before: str | None) -> None:
