@@ -15,6 +15,7 @@ from gateway.model.rule import Rule
 from gateway.model.verdict import Deny, Hold, Reason
 from gateway.model.when import Millis, Precision, When
 from gateway.pipeline import consenting, family, merges, people, replacing
+from gateway.pipeline.across import Across
 from gateway.pipeline.batch import Batch, new_occurrence, retell, state_of, write_state
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.occurrences import Change, Standing, apply, is_end
@@ -25,6 +26,7 @@ from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
 from gateway.pipeline.weighing import planning_circumstances
 from gateway.policy.decide import at_planning
+from gateway.ruleset.across import in_effect
 from gateway.ruleset.schedule import OCCURRED, Planned
 
 Entry = tuple[Any, ...]
@@ -58,6 +60,7 @@ class Applier:
         self.site = site
         self.rules = rules
         self.baseline = baseline
+        self.across = Across(batch, site, rules.ruleset)
         self._digests: dict[bytes, bytes] = {}
 
     def apply(self, one: Prepared, raw: int) -> Applied:
@@ -77,7 +80,7 @@ class Applier:
         patient, sure = self._patient(prepared, applied)
         applied.patients.append(patient.token)
         if event.kind is _MERGED:
-            applied.entries += merges.merge(self.batch, patient, prepared, raw)
+            applied.entries += merges.merge(self.batch, patient, prepared, raw, self.across)
         if event.consents:
             believed, evidence = sure and event.recorded >= patient.version, f"message {raw}"
             applied.entries += consenting.record(self.directory, patient, event.consents, evidence, believed=believed)
@@ -180,9 +183,11 @@ class Applier:
         if prepared.named:
             followed = family.follow(self.batch, row, prepared, change.kind, raw)
             applied.entries += followed.entries
-            applied.patients += followed.patients
+            for part in followed.parts:
+                applied.patients.append(part.patient)
+                applied.entries += self.across.follow(part, self.directory.root(part.patient))
         if prepared.parent and (gone := family.orphaned(self.batch, row, prepared, raw)) is not None:
-            applied.entries += gone
+            applied.entries += [*gone, *self.across.follow(row, patient)]
             return change.kind
         self._plan(row, patient, event, change, raw, applied)
         return change.kind
@@ -226,6 +231,7 @@ class Applier:
         self, row: OccurrenceRow, patient: PatientRow, event: PatientEvent, change: Change, raw: int, applied: Applied
     ) -> None:
         if self.baseline and not row.requests:
+            applied.entries += self.across.follow(row, patient)
             return
         ended = _CANCELLED if _withdraws(change.kind) else _NO_LONGER_MATCHES
         plan = self.replan(row, patient, occurred=event.occurred, raw=raw, ended_by=ended)
@@ -239,6 +245,13 @@ class Applier:
 
         None: no event came, what is known is planned for; only rules that count from the event ask for its age.
         """
+        plan = self._replan(row, patient, occurred, raw, ended_by)
+        plan.entries += self.across.follow(row, patient)
+        return plan
+
+    def _replan(
+        self, row: OccurrenceRow, patient: PatientRow, occurred: Millis | None, raw: int | None, ended_by: Reason
+    ) -> Plan:
         ruleset = self.rules.ruleset
         if not ruleset.listens(row.reached_by):
             return ended(row, ended_by)
@@ -251,7 +264,7 @@ class Applier:
             now=self.batch.uow.now,
             zone=zone,
             facts=facts,
-            permanent=self._permanent(row, patient, facts, location, occurred),
+            permanent=self._permanent(row, patient, facts, location, occurred, zone),
             new_id=self.batch.uow.new_id,
             digest=self._material_digest,
             same=lambda blob, stored: self.batch.keyring.same("material", blob, stored),
@@ -266,8 +279,12 @@ class Applier:
         facts: Mapping[str, FactValue],
         location: Location | None,
         occurred: Millis | None,
+        zone: str,
     ) -> Callable[[Rule, Planned], Deny | Hold | None]:
-        """Asks the planning gates; once for all steps of a rule that expire together, for nothing else differs."""
+        """Asks the planning gates; once for all steps of a rule that expire together, for nothing else differs.
+
+        Then, of rules that have such things, whether they are in effect when it is due, and what else there is.
+        """
         known: dict[tuple[str, Millis], Deny | Hold | None] = {}
         now, policy = self.batch.uow.now, self.rules.ruleset.policy
 
@@ -279,9 +296,19 @@ class Applier:
                     when = row.occurred if rule.schedule.anchor == OCCURRED else now
                 seen = planning_circumstances(rule, step, row, patient, facts, location, now=now, occurred=when)
                 known[key] = at_planning(seen, policy)
-            return known[key]
+            verdict = known[key]
+            if isinstance(verdict, Deny) or (rule.effective is None and not rule.looks_across):
+                return verdict
+            return self._beside(rule, step, row, patient, zone) or verdict
 
         return permanent
+
+    def _beside(self, rule: Rule, step: Planned, row: OccurrenceRow, patient: PatientRow, zone: str) -> Deny | None:
+        """What the days and the person's other occurrences have against a step."""
+        if not in_effect(rule, max(step.due, self.batch.uow.now), zone):
+            return Deny(gate="effective", reason=Reason.NOT_IN_EFFECT)
+        why = self.across.against(rule, row, patient) if rule.looks_across else None
+        return None if why is None else Deny(gate="across", reason=why[0])
 
     def _material_digest(self, blob: bytes) -> bytes:
         """The keyed digest of what a send would say; the steps of a rule say the same."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway.model.event import Result
+from gateway.model.request import RequestStatus
 from gateway.model.when import Millis, Precision, When
 from gateway.pipeline.cursors import JOIN, SEQUENCE, locked
 from gateway.pipeline.directory import Directory
@@ -24,6 +25,7 @@ from gateway.store.uow import UnitOfWork
 
 _RAW = ("id", "source", "control_hmac", "body_hmac", "received", "feed_key", "sealed", "type", "ack", "result")
 _SEEN = ("control_hmac", "body_hmac", "id", "ack", "result", "type")
+_ACTIVE = RequestStatus.ACTIVE.value
 _QUARANTINE = ("raw", "control_hmac", "code", "place", "rule", "state", "at", "decided")
 
 
@@ -112,9 +114,9 @@ class Batch:
             rows = [row for row in rows if row.id not in known]
         self.take(rows)
 
-    def take(self, rows: Sequence[OccurrenceRow]) -> None:
+    def take(self, rows: Sequence[OccurrenceRow], *, lock: bool = True) -> None:
         """Open stored occurrences into the working set, with their patients and requests."""
-        self.directory.load_tokens(row.patient for row in rows)
+        self.directory.load_tokens((row.patient for row in rows), lock=lock)
         for row in rows:
             row.key = bytes(row.key)
             if row.parent is not None:
@@ -128,10 +130,14 @@ class Batch:
         if not rows:
             return
         by_id = {row.id: row for row in rows}
+        # one copy of each: what `waiting_of` loaded before its occurrence is taken over, changes and all
+        loose = {one.id: one for some in self._loaded_requests.values() for one in some}
         for found in self.uow.lookup(tables.request, RequestRow.COLUMNS, "occurrence", list(by_id)):
-            request = RequestRow(*found)
+            request = loose.get(found[0]) or RequestRow(*found)
             assert request.occurrence is not None
             by_id[request.occurrence].requests.append(request)
+        for some in self._loaded_requests.values():
+            some[:] = [one for one in some if one.occurrence not in by_id]
 
     def heard(self, one: Prepared) -> bool:
         """Whether an earlier message, here or before, came under the same control id; hardly ever."""
@@ -252,8 +258,7 @@ class Batch:
             self.uow.update(tables.occurrence, ("id",), ("patient",), moved)
 
     def _flush_requests(self) -> None:
-        all_requests = [request for row in self.occurrences.values() for request in row.requests]
-        all_requests += [request for extra in self._loaded_requests.values() for request in extra]
+        all_requests = list(self._requests())
         if new := [request.values() for request in all_requests if request.new]:
             self.uow.insert(tables.request, RequestRow.COLUMNS, new)
         known = [request for request in all_requests if not request.new]
@@ -261,6 +266,19 @@ class Batch:
             self.uow.update(tables.request, ("id",), ("state", "reason", "ring_at"), changed)
         if moved := [(one.patient, one.recipient, one.id) for one in known if one.moved]:
             self.uow.update(tables.request, ("id",), ("patient", "recipient"), moved)
+
+    def soonest(self) -> Millis | None:
+        """When the first request that this batch planned or released rings; None: it did neither."""
+        return min(
+            (one.ring_at for one in self._requests() if (one.new or one.dirty) and one.state == _ACTIVE),
+            default=None,
+        )
+
+    def _requests(self) -> Iterator[RequestRow]:
+        for row in self.occurrences.values():
+            yield from row.requests
+        for some in self._loaded_requests.values():
+            yield from some
 
     def rings(self, now: Millis) -> list[int]:
         """Requests planned by this batch that are already due; rung after the commit."""

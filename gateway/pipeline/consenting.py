@@ -13,7 +13,7 @@ from gateway.store import tables
 
 Entry = tuple[Any, ...]
 
-_TOLD_BY_FEED = "told by a feed (CON): "
+TOLD_BY_FEED = "told by a feed (CON): "
 _SCOPE = slice(3, 6)
 _PERMIT, _FROM, _UNTIL, _EVIDENCE = 6, 7, 8, 9
 
@@ -44,7 +44,7 @@ def record(
             int(one.permit),
             since,
             one.valid_until,
-            _TOLD_BY_FEED + evidence,
+            TOLD_BY_FEED + evidence,
             uow.now,
         )
         directory.new_consents.append(row)
@@ -59,7 +59,7 @@ def _is_news(told: ConsentStatement, known: Sequence[tuple[Any, ...]]) -> bool:
     Feeds repeat a consent in every message; a repeat must not permit again what was refused by hand since.
     """
     scope = (told.purpose, told.channel, told.topic)
-    same = [row for row in known if tuple(row[_SCOPE]) == scope and row[_EVIDENCE].startswith(_TOLD_BY_FEED)]
+    same = [row for row in known if tuple(row[_SCOPE]) == scope and row[_EVIDENCE].startswith(TOLD_BY_FEED)]
     if not same:
         return True
     last = max(same)  # ids increase

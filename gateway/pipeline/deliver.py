@@ -11,18 +11,20 @@ from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import CaregateError, KeyringError, Refused, RenderError, StoreError, Unavailable, Unknown
 from gateway.model.request import CommunicationStatus, RequestStatus
-from gateway.model.rule import Rule
+from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Clearance, Deny, Hold, Reason, Verdict
 from gateway.model.when import MINUTE, Millis
 from gateway.pipeline import queries
+from gateway.pipeline.across import Across
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.envelopes import Attempt, write_attempt
 from gateway.pipeline.packing import material, unpack
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
-from gateway.pipeline.rules import Active, ActiveRules
+from gateway.pipeline.rules import Active, ActiveRules, Superseded
 from gateway.pipeline.site import Site
-from gateway.pipeline.weighing import Weighing, weigh, weigh_facts
-from gateway.policy.decide import decide, next_channel_may
+from gateway.pipeline.turns import in_turn
+from gateway.pipeline.weighing import Weighing, variant_of, weigh, weigh_facts, weigh_send
+from gateway.policy.decide import before_channels, decide, next_channel_may
 from gateway.ports import Channel, Handover
 from gateway.ruleset.match import deciding
 from gateway.store import tables
@@ -67,7 +69,7 @@ class Deliverer:
     def deliver(self, request: int) -> None:
         """Clear, hand over, settle. Raises StoreError only when the database is away: the doorbell rings again."""
         try:
-            cleared = self._clear(request)
+            cleared = self._cleared(request)
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001  # nothing left: what fails once fails at every doorbell
@@ -81,9 +83,16 @@ class Deliverer:
 
     # -- clear
 
-    def _clear(self, identity: int) -> Cleared | None:
-        rules = self._rules.current()
+    def _cleared(self, identity: int) -> Cleared | None:
+        """Clear under the rules in force; when others are by now, under those, once more. Raises StoreError."""
+        try:
+            return self._clear(identity, self._rules.current())
+        except Superseded:
+            return self._clear(identity, self._rules.renew())
+
+    def _clear(self, identity: int, rules: Active) -> Cleared | None:
         with self._store.begin("deliver") as uow:
+            self._rules.confirm(uow, rules)
             row = self._take(uow, identity)
             if row is None:
                 return None
@@ -113,7 +122,7 @@ class Deliverer:
         if row is None or row.state != RequestStatus.ACTIVE or row.due > uow.now:
             return None
         # the patient before the request, as receive locks them: the other way round they would deadlock
-        uow.lookup(tables.patient, ("token",), "token", [row.patient], lock=True)
+        uow.lock(tables.patient, "token", [row.patient])
         until = uow.now + self._lease
         if uow.run(queries.LEASE, (until, row.id, row.fence, uow.now)) != 1:
             return None
@@ -158,7 +167,7 @@ class Deliverer:
         request, attempt = cleared.request, cleared.attempt
         with self._store.begin("deliver") as uow:
             # as receive and clear do: what a message withdraws and what left are strictly ordered
-            uow.lookup(tables.patient, ("token",), "token", [request.patient], lock=True)
+            uow.lock(tables.patient, "token", [request.patient])
             next_state = _unless_withdrawn(uow, request, _after(request, attempt, outcome, uow.now))
             provider = outcome.provider_id if isinstance(outcome, Handover) else None
             reason = None if isinstance(outcome, Handover) else outcome
@@ -238,6 +247,7 @@ class _Clearing:
         self.directory = directory
         self.rules = rules
         self.row = row
+        self.variant: Variant | None = None
 
     def run(self) -> Cleared | None:
         row, uow = self.row, self.uow
@@ -255,12 +265,17 @@ class _Clearing:
         if self.directory.root(occurrence.patient).token != patient.token:
             self._end(Reason.IDENTITY_CONFLICT)  # it belongs to somebody else now
             return None
-        facts = self._facts(occurrence, patient)
+        facts = self._facts(rule, occurrence, patient)
         if (stale := self._stands(rule, occurrence, facts)) is not None:
             self._end(stale)
             return None
+        if (why := self._beside(rule, occurrence, patient, facts)) is not None:
+            self._end(*why)
+            return None
+        rule = self._worded(rule, patient)
         gone = {channel for _, channel, _, status in tried if status in _GONE}
-        channels = [one for one in rule.channels if one.value not in gone]
+        asked = in_turn(self.directory, rule, patient, uow.now)
+        channels = [one for one in asked if one.value not in gone]
         return self._decide(rule, patient, occurrence, facts, channels, len(tried))
 
     def _occurrence(self) -> OccurrenceRow:
@@ -271,8 +286,8 @@ class _Clearing:
         occurrence.facts = unpack(self.directory.open_facts(owner, occurrence.sealed_facts, occurrence.id))
         return occurrence
 
-    def _facts(self, occurrence: OccurrenceRow, patient: PatientRow) -> dict[str, Any]:
-        return weigh_facts(self.uow, self.directory, self.d._site, occurrence, patient)  # noqa: SLF001
+    def _facts(self, rule: Rule, occurrence: OccurrenceRow, patient: PatientRow) -> dict[str, Any]:
+        return weigh_facts(self.uow, self.directory, self.d._site, occurrence, patient, rule=rule)  # noqa: SLF001
 
     def _stands(self, rule: Rule, occurrence: OccurrenceRow, facts: Mapping[str, Any]) -> Reason | None:
         """A waiting request is matched again under the active rules: why it no longer stands, or None."""
@@ -286,6 +301,18 @@ class _Clearing:
                 return Reason.SUPERSEDED
         return None
 
+    def _beside(
+        self, rule: Rule, occurrence: OccurrenceRow, patient: PatientRow, facts: Mapping[str, Any]
+    ) -> tuple[Reason, str] | None:
+        """What the day and the person's other occurrences have against it, and where the rule says so."""
+        across = Across.alone(self.uow, self.directory, self.d._site, self.rules.ruleset)  # noqa: SLF001
+        return across.at_sending(rule, occurrence, patient, facts, self.uow.now)
+
+    def _worded(self, rule: Rule, patient: PatientRow) -> Rule:
+        """The rule with the wording that this person always gets of it, if it has variants."""
+        self.variant = variant_of(self.directory, rule, patient)
+        return rule.worded(self.variant)
+
     def _decide(
         self,
         rule: Rule,
@@ -295,11 +322,19 @@ class _Clearing:
         channels: Sequence[ChannelKind],
         tried: int,
     ) -> Cleared | None:
+        send = weigh_send(
+            self.uow, self.directory, self.d._site,  # noqa: SLF001
+            rule=rule, request=self.row, patient=patient, occurrence=occurrence, facts=facts,
+        )  # fmt: skip
+        if channels and (against := before_channels(send, self.rules.ruleset.policy)) is not None:
+            self._refuse([(against,)])
+            return None
         refusals: list[tuple[Verdict, ...]] = []
         for channel in channels:
             weighing = weigh(
                 self.uow, self.directory, self.d._site, self.d._channels, self.rules,  # noqa: SLF001
                 rule=rule, request=self.row, patient=patient, occurrence=occurrence, facts=facts, channel=channel,
+                send=send,
             )  # fmt: skip
             decision = decide(weighing.circumstances, self.rules.ruleset.policy)
             if decision.clearance is not None:
@@ -332,7 +367,8 @@ class _Clearing:
             telemetry.log().error("render.failed", request=self.row.id, rule=rule.name, error=type(error).__name__)
             _close(self.uow, self.row, RequestStatus.ON_HOLD, Reason.RENDER_FAILED, Action.REQUEST_HELD)
             return None
-        entry = (Action.COMMUNICATION_CLEARED, attempt.id, rule.name, clearance.channel, clearance.template_digest)
+        digest, variant = clearance.template_digest, () if self.variant is None else (self.variant.name,)
+        entry = (Action.COMMUNICATION_CLEARED, attempt.id, rule.name, clearance.channel, digest, *variant)
         self.uow.audit([entry], request=self.row.id, patients=[patient.token], ruleset=self.rules.id)
         return Cleared(self.row, self.row.fence, attempt)
 

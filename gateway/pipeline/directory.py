@@ -30,6 +30,7 @@ _json = msgspec.json.Encoder().encode
 _person = msgspec.json.Decoder(dict[str, str]).decode
 _identifier = msgspec.json.Decoder(list[str]).decode
 
+BY_POLICY = "basis declared by policy "
 _CONTESTED = "contested"  # in what is sealed of a person: names and birth date that wait for somebody's yes
 _CHANNEL_OF = {ContactSystem.EMAIL: "email", ContactSystem.SMS: "sms"}
 
@@ -73,6 +74,7 @@ class Directory:
         self.by_digest: dict[bytes, int] = {}
         self.patients: dict[int, PatientRow] = {}
         self._contacts: dict[int, list[ContactRow]] = {}
+        self._families: dict[int, list[int]] = {}  # as stored: a merge of this very unit is written at its end
         self._addresses: dict[bytes, int] = {}
         self._new_identifiers: list[tuple[Any, ...]] = []
         self._new_keys: list[tuple[Any, ...]] = []
@@ -124,8 +126,11 @@ class Directory:
     def family(self, token: int) -> list[int]:
         """All tokens that were merged into the same person, the survivor first."""
         root = self.root(token).token
-        losers = self.uow.lookup(tables.patient, ("token",), "survivor", [root])
-        return [root, *(loser for (loser,) in losers)]
+        found = self._families.get(root)
+        if found is None:
+            losers = self.uow.lookup(tables.patient, ("token",), "survivor", [root])
+            found = self._families[root] = [root, *(loser for (loser,) in losers)]
+        return found
 
     # -- who is it
 
@@ -403,7 +408,7 @@ class Directory:
                         1,
                         self.uow.now,
                         None,
-                        f"basis declared by policy {self.policy.version}: {evidence}",
+                        f"{BY_POLICY}{self.policy.version}: {evidence}",
                         self.uow.now,
                     )
                 )
@@ -413,6 +418,7 @@ class Directory:
     def flush(self) -> None:
         """Write everything that is new or changed, one statement a table."""
         uow = self.uow
+        self._families.clear()
         new = [row for row in self.patients.values() if row.new]
         changed = [row for row in self.patients.values() if row.dirty and not row.new]
         for row in (*new, *changed):

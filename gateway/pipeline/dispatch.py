@@ -21,14 +21,17 @@ _SWEEP: Millis = MINUTE
 
 
 class Dispatcher:
-    """Polls the outbox; `once` is one round, `start` makes rounds in a thread until `stop`."""
+    """Polls the outbox; `once` is one round, `start` makes rounds in a thread until `stop`.
+
+    `hold_expires`: after which a hold nobody lifted ends, asked for each time: the rules in force say it.
+    """
 
     def __init__(
         self,
         store: Store,
         ring: Callable[[Sequence[int]], None],
         *,
-        hold_expires: Millis = 30 * DAY,
+        hold_expires: Callable[[], Millis] = lambda: 30 * DAY,
         every: float = 0.5,
     ) -> None:
         self._store = store
@@ -103,7 +106,7 @@ class Dispatcher:
             return
         self._swept = now
         sweep_lost(self._store)
-        sweep_outlived(self._store, self._hold_expires)
+        sweep_outlived(self._store, self._hold_expires())
 
 
 def sweep_lost(store: Store) -> int:

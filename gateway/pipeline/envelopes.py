@@ -78,8 +78,7 @@ def write_attempt(
     rendered = _render(
         rules, clearance, rule, patient, facts, organization, location, site.zone(location, occurrence.source)
     )
-    for kind, values in forbidden(directory, patient):
-        check(rendered, values, kind=kind)
+    check(rendered, [(kind, value) for kind, values in forbidden(directory, patient) for value in values])
     identity = uow.new_id()
     envelope = _envelope(directory, identity, clearance, organization, contact, rendered)
     _insert(uow, directory, identity, clearance, rule, patient, contact, attempt, envelope)
@@ -101,12 +100,14 @@ def _render(
     revealed = {name: facts[name] for name in clearance.reveals if name in facts}
     return rules.templates.render(
         rule.template,
-        language=patient.language or "en",
+        language=patient.language or rules.ruleset.policy.language,
         values=revealed,
         organization=organization,
         location=location,
         reveals=clearance.reveals,
         zone=zone,
+        channel=ChannelKind(clearance.channel),
+        sms_segments=rule.sms_segments,
     )
 
 

@@ -23,10 +23,10 @@ _AHEAD = frozenset({"proposed", "pending", "booked", "waitlist", "unknown"})
 
 @dataclass(slots=True)
 class Followed:
-    """What became of the parts: audit entries, and whose they were."""
+    """What became of the parts: audit entries, and the parts."""
 
     entries: list[Entry] = field(default_factory=list)
-    patients: list[int] = field(default_factory=list)
+    parts: list[OccurrenceRow] = field(default_factory=list)
 
 
 def follow(batch: Batch, row: OccurrenceRow, prepared: PreparedEvent, kind: EventKind, raw: int) -> Followed:
@@ -40,7 +40,7 @@ def follow(batch: Batch, row: OccurrenceRow, prepared: PreparedEvent, kind: Even
     for child in [one for one in batch.occurrences.values() if one.parent in prepared.named and one is not row]:
         if child.status in _AHEAD and (child.start_utc is None or child.start_utc > row.occurred):
             followed.entries += _go(child, row, kind.value, raw)
-            followed.patients.append(child.patient)
+            followed.parts.append(child)
     return followed
 
 

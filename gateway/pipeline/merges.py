@@ -11,6 +11,7 @@ from gateway.model.audit import Action
 from gateway.model.event import OccurrenceKind
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
+from gateway.pipeline.across import Across
 from gateway.pipeline.batch import Batch
 from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
@@ -27,7 +28,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """What undoing a merge needs.
 
     `earlier`: who had died into the loser before. `requests` moved, `duplicates` were held. `hold`, `deceased`:
-    what was known of the survivor before they inherited the loser's.
+    what was known of the survivor before they inherited the loser's. `outdone`: withdrawn because of what the other had.
     """
 
     earlier: list[int]
@@ -35,9 +36,10 @@ class Snapshot(msgspec.Struct, frozen=True):
     duplicates: list[int] = []
     hold: str = ""
     deceased: int = 0
+    outdone: list[int] = []
 
 
-def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int) -> list[Entry]:
+def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int, across: Across) -> list[Entry]:
     """The patient of MRG dies into the patient of PID-3: always in that direction (AD-30).
 
     An MRG identifier nobody knew becomes one more identifier of the survivor, so that later references to
@@ -50,14 +52,14 @@ def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int)
     if loser is not None and not losers:
         entries.append((Action.PATIENT_MERGED, survivor.token, survivor.token, "already one person"))
     for one in losers:
-        entries += _absorb(batch, one, survivor, raw)
+        entries += _absorb(batch, one, survivor, raw, across)
     directory.add_identifiers(survivor, prepared.event.merged_from, prepared.merged)
     if loser is None:
         entries.append((Action.PATIENT_MERGED, None, survivor.token, "the merged identifier was not known"))
     return entries
 
 
-def _absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int) -> list[Entry]:
+def _absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int, across: Across) -> list[Entry]:
     """Point the loser, and all that died into it before, at the survivor; move what waits."""
     uow, directory = batch.uow, batch.directory
     earlier = [token for (token,) in uow.lookup(tables.patient, ("token",), "survivor", [loser.token])]
@@ -70,20 +72,22 @@ def _absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int) -> 
     moved = batch.waiting_of(loser.token)
     for request in moved:
         request.move(survivor.token)
+    outdone = across.after_merge(survivor)
     if loser.deceased and not survivor.deceased:
         # The stricter wins, until the survivor's feed says otherwise: it is heard again even if it repeats itself.
         survivor.deceased, survivor.digest, survivor.dirty = 1, b"", True
     for reason in loser.holds:
         directory.hold(survivor, reason)
     identity = uow.new_id()
-    kept = Snapshot(earlier, [one.id for one in moved], [one.id for one in doubled], *before)
+    withdrawn = [one.id for one, _ in outdone]
+    kept = Snapshot(earlier, [one.id for one in moved], [one.id for one in doubled], *before, withdrawn)
     snapshot = _json(kept)
     sealed = directory.seal_for(survivor, snapshot, b"merge.snapshot_sealed:%d" % identity)
     uow.insert(tables.merge, _COLUMNS, [(identity, loser.token, survivor.token, raw, uow.now, sealed, None)])
     entries: list[Entry] = [(Action.PATIENT_MERGED, loser.token, survivor.token, identity)]
     entries += [(Action.REQUEST_MOVED, request.id, survivor.token) for request in moved]
     entries += [(Action.REQUEST_HELD, request.id, Reason.POSSIBLE_DUPLICATE) for request in doubled]
-    return entries
+    return entries + [entry for _, entry in outdone]
 
 
 def _duplicates(batch: Batch, losers: Sequence[int], survivor: int) -> list[RequestRow]:

@@ -16,6 +16,7 @@ from gateway.model.verdict import Deny, Hold, Reason, Verdict
 from gateway.model.when import Millis
 from gateway.pipeline.packing import material
 from gateway.pipeline.rows import OccurrenceRow, RequestRow
+from gateway.ruleset.across import in_effect
 from gateway.ruleset.index import RuleSet
 from gateway.ruleset.match import against
 from gateway.ruleset.schedule import Planned, planned
@@ -41,6 +42,7 @@ _FRESH = frozenset(
         Reason.CANCELLED,
         Reason.NO_LONGER_MATCHES,
         Reason.RULE_RETIRED,
+        Reason.NOT_IN_EFFECT,
         Reason.IDENTITY_CONFLICT,
     }
 )
@@ -82,6 +84,10 @@ def replan(row: OccurrenceRow, rules: RuleSet, occasion: Occasion, *, ended_by: 
     plan = Plan(entries=[], matched=[])
     standing: set[tuple[str, str]] = set()
     for rule in rules.for_event(row.reached_by, occasion.facts):
+        if rule.effective is not None and not in_effect(rule, occasion.now, occasion.zone):
+            plan.entries.append((_UNMATCHED, rule.name, rule.effective.line, "effective"))
+            _withdraw(row, standing, plan, Reason.NOT_IN_EFFECT, of=rule.name)
+            continue
         decided = against(rule, occasion.facts)
         if decided is not None:
             plan.entries.append((_UNMATCHED, rule.name, decided.line, decided.fact))
@@ -162,7 +168,7 @@ def _said_under_other_rules(last: RequestRow, step: Planned, occasion: Occasion)
     steps that lie ahead or behind are told apart by their time.
     """
     may_have_left = last.state == RequestStatus.COMPLETED or last.reason == Reason.OUTCOME_UNKNOWN
-    return may_have_left and last.ruleset != occasion.ruleset and _at_once(step)
+    return may_have_left and last.ruleset != occasion.ruleset and step.at_once
 
 
 def release(requests: Iterable[RequestRow], lifted: AbstractSet[Reason], now: Millis) -> list[Entry]:
@@ -178,11 +184,13 @@ def release(requests: Iterable[RequestRow], lifted: AbstractSet[Reason], now: Mi
 
 def _past(step: Planned, occasion: Occasion) -> Reason | None:
     """Offsets already past are skipped, never sent at once; "at once" itself is no offset."""
-    return Reason.OFFSET_PAST if step.due < occasion.now and not _at_once(step) else None
+    return Reason.OFFSET_PAST if step.due < occasion.now and not step.at_once else None
 
 
-def _at_once(step: Planned) -> bool:
-    return step.step.rstrip("smhdw") == "0"
+def moved_on(request: RequestRow) -> bool:
+    """Whether it was withdrawn because its occurrence or its rule moved on, or something else made it needless."""
+    reasons = (*_FRESH, Reason.CANCELLED_BY_EVENT)
+    return request.state == RequestStatus.REVOKED and request.reason in reasons
 
 
 def _request(
@@ -211,8 +219,11 @@ def _request(
     )
 
 
-def _withdraw(row: OccurrenceRow, standing: set[tuple[str, str]], plan: Plan, reason: Reason) -> None:
+def _withdraw(
+    row: OccurrenceRow, standing: set[tuple[str, str]], plan: Plan, reason: Reason, *, of: str | None = None
+) -> None:
+    """Withdraw what no longer stands, of every rule or only `of` one."""
     for request in row.requests:
-        if request.waiting and (request.rule, request.step) not in standing:
+        if request.waiting and (request.rule, request.step) not in standing and of in (None, request.rule):
             request.settle(RequestStatus.REVOKED, reason)
             plan.entries.append((Action.REQUEST_WITHDRAWN, request.id, reason))

@@ -7,6 +7,8 @@ from sqlalchemy import and_, bindparam, delete, null, or_, select, update
 from gateway.store.statement import Statement
 from gateway.store.tables import communication, contact_point, identifier, occurrence, request, ruleset
 
+ACTIVATION = ("id", "digest", "activated", "by", "how", "replaced", "author", "approver", "report", "evidence")
+
 _r, _c, _o = request.c, communication.c, occurrence.c
 
 DUE = Statement(
@@ -93,11 +95,20 @@ IN_FORCE = Statement(
     params=("limit",),
 )
 
+# What was in force, newest first.
+ACTIVATIONS = Statement(
+    "ruleset.activations",
+    select(*(ruleset.c[name] for name in ACTIVATION)).order_by(ruleset.c.id.desc()).limit(bindparam("limit")),
+    params=("limit",),
+)
+
 # Messages of one patient, or to one address, since a time; and the visits of one patient that are open.
 SENT_TO_PATIENT, SENT_TO_ADDRESS = (
     Statement(
         f"communication.sent-to-{column.name}",
-        select(_c.purpose, _c.topic, _c.at, _c.status).where(column == bindparam("whom"), _c.at >= bindparam("since")),
+        select(_c.purpose, _c.topic, _c.channel, _c.at, _c.status).where(
+            column == bindparam("whom"), _c.at >= bindparam("since")
+        ),
         params=("whom", "since"),
     )
     for column in (_c.patient, _c.address)

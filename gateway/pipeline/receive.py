@@ -20,13 +20,16 @@ from gateway.pipeline.directory import Directory
 from gateway.pipeline.parting import first_control_id, is_part
 from gateway.pipeline.parting import take as take_part
 from gateway.pipeline.preparing import Prepared, prepare
-from gateway.pipeline.rules import ActiveRules
+from gateway.pipeline.rules import Active, ActiveRules, Superseded
 from gateway.pipeline.sequencing import Numbers
 from gateway.pipeline.site import Site
 from gateway.ports import Reader
+from gateway.ruleset.index import RuleSet
 from gateway.store.engine import Store
 
 Ring = Callable[[Sequence[int]], None]
+Readers = Callable[[RuleSet], Mapping[str, Reader]]
+"""By source what reads its messages, for the facts that a rule set asks for; must be quick."""
 
 _TRIES = 5
 _PAUSE = 0.01  # seconds before the second try; doubled each time
@@ -39,13 +42,15 @@ _OURS = Fault(code=207, rule="application internal error", severity=Severity.FAT
 class Receiver:
     """Reads, maps, matches, plans and audits batches of raw messages in one transaction each."""
 
+    _batch: type[Batch] = Batch
+
     def __init__(
         self,
         *,
         store: Store,
         site: Site,
         rules: ActiveRules,
-        readers: Mapping[str, Reader],
+        readers: Readers,
         ring: Ring = lambda _ids: None,
     ) -> None:
         self._store = store
@@ -61,8 +66,9 @@ class Receiver:
         `baseline`: store state and plan nothing (go-live day). Never raises for a message's sake.
         """
         started = time.perf_counter()
-        prepared = [self._prepare(message) for message in batch]
-        outcomes = self._commit(prepared, baseline)
+        rules = self._rules.current()
+        prepared = [self._prepare(message, rules) for message in batch]
+        outcomes = self._commit(prepared, rules, baseline)
         if outcomes is None:
             outcomes = [self._alone(message, baseline, again=len(batch) > 1) for message in batch]
         _count(batch, outcomes, time.perf_counter() - started)
@@ -70,34 +76,46 @@ class Receiver:
 
     def _alone(self, message: RawMessage, baseline: bool, *, again: bool) -> Outcome:
         """One member of a batch that could not be committed, read as a whole: what cannot be read is quarantined now."""
-        one = self._prepare(message, whole=True)
-        committed = self._commit([one], baseline) if again or one.reading.ack is not AckCode.AA else None
+        rules = self._rules.current()
+        one = self._prepare(message, rules, whole=True)
+        committed = (
+            self._commit([one], rules, baseline, whole=True) if again or one.reading.ack is not AckCode.AA else None
+        )
         return committed[0] if committed else self._failed(one)
 
-    def _prepare(self, message: RawMessage, *, whole: bool = False) -> Prepared:
-        return prepare(self._store.keyring, message, self._read(message, whole=whole))
+    def _prepare(self, message: RawMessage, rules: Active, *, whole: bool = False) -> Prepared:
+        return prepare(self._store.keyring, message, self._read(message, rules, whole=whole))
 
-    def _read(self, message: RawMessage, *, whole: bool) -> Reading:
+    def _read(self, message: RawMessage, rules: Active, *, whole: bool) -> Reading:
         """A reader that fails on a message fails on it every time: the message is quarantined, the feed goes on (A-08).
 
         `whole`: the part about the person too, which otherwise is read when it is found to be new.
         """
         try:
-            reading = self._readers[message.source](message)
+            reading = self._readers(rules.ruleset)[message.source](message)
             return replace(reading, noticed=reading.faults) if whole else reading
         except Exception as error:  # noqa: BLE001  # whatever it says may quote the message
             telemetry.log().error("reader.crashed", source=message.source, error=type(error).__name__, exc_info=True)
             return Reading(noticed=(_OURS,), ack=AckCode.AR)
 
-    def _commit(self, prepared: Sequence[Prepared], baseline: bool) -> list[Outcome] | None:
+    def _commit(
+        self, prepared: Sequence[Prepared], rules: Active, baseline: bool, *, whole: bool = False
+    ) -> list[Outcome] | None:
         """One transaction; None when it could not be committed and its members may fare better alone.
 
         Transient trouble is tried again; while the database stays away all members fail at once (A-04).
+        When other rules are in force by now, the messages are read anew for the facts these ask for.
         """
+        superseded = False
         for attempt in range(_TRIES):
             try:
-                return self._once(prepared, baseline)
+                if superseded:
+                    rules = self._rules.renew()
+                    prepared = [self._prepare(one.message, rules, whole=whole) for one in prepared]
+                    superseded = False
+                return self._once(prepared, rules, baseline)
             except StoreUnavailable as error:
+                superseded = isinstance(error, Superseded)
                 if not isinstance(error, Conflict):
                     time.sleep(_PAUSE * 2**attempt)
                 if attempt == _TRIES - 1:
@@ -111,15 +129,15 @@ class Receiver:
                 return None
         return None
 
-    def _once(self, prepared: Sequence[Prepared], baseline: bool) -> list[Outcome]:
-        rules = self._rules.current()
+    def _once(self, prepared: Sequence[Prepared], rules: Active, baseline: bool) -> list[Outcome]:
         with self._store.begin("receive") as uow:
+            self._rules.confirm(uow, rules)
             prepared = self._current(prepared)
             directory = Directory(uow, self._store.keyring, rules.ruleset.policy)
-            batch = Batch(uow, self._store.keyring, directory, self._source_ids)
+            batch = self._batch(uow, self._store.keyring, directory, self._source_ids)
             batch.load(prepared)
             applier = Applier(batch, directory, self._site, rules, baseline=baseline)
-            outcomes = [self._apply(batch, applier, one) for one in prepared]
+            outcomes = self._apply_all(batch, applier, prepared)
             batch.flush()
             due = batch.rings(uow.now)
             uow.commit()
@@ -135,6 +153,9 @@ class Receiver:
         if all(one.generation == keyring.generation for one in prepared):
             return prepared
         return [prepare(keyring, one.message, one.reading) for one in prepared]
+
+    def _apply_all(self, batch: Batch, applier: Applier, prepared: Sequence[Prepared]) -> list[Outcome]:
+        return [self._apply(batch, applier, one) for one in prepared]
 
     def _apply(self, batch: Batch, applier: Applier, one: Prepared) -> Outcome:
         if one.reading.sequence is not None:
@@ -165,7 +186,7 @@ class Receiver:
                 one,
                 mended=partial(repeating.mended, batch, one),
                 kept=repeating.already_open(batch, one),
-                read=partial(self._read, whole=False),
+                read=partial(self._read, rules=applier.rules, whole=False),
                 settle=partial(self._settle, batch, applier),
                 refusal=self._quarantine_ack(one.message.source, AckCode.AE),
             )

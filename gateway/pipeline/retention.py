@@ -30,7 +30,7 @@ DUPLICATES: Millis = 30 * DAY
 _BATCH = 500
 _FEW = 200  # messages forgotten at once: on SQLite nobody is received meanwhile (5 ms)
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
-_c, _o, _w = tables.communication.c, tables.occurrence.c, tables.raw.c
+_c, _o, _r, _w = tables.communication.c, tables.occurrence.c, tables.request.c, tables.raw.c
 _undecided = select(tables.quarantine.c.raw).where(
     tables.quarantine.c.raw == _w.id, tables.quarantine.c.state == "open"
 )
@@ -64,7 +64,8 @@ BODIES = Statement(
     .limit(bindparam("limit")),
     params=("after", "before", "limit"),
 )
-# Most appointments are never told to be over: their time having passed is enough.
+# Most appointments are never told to be over: their time having passed is enough. What a message still waits for (a
+# recall next year) is used, and so it is kept (law 5).
 ENDED = Statement(
     "occurrence.ended",
     select(_o.id)
@@ -76,6 +77,7 @@ ENDED = Statement(
             _o.status.not_in(_OPEN),
             and_(_o.kind == OccurrenceKind.APPOINTMENT.value, _o.start_utc < bindparam("started")),
         ),
+        ~exists().where(_r.occurrence == _o.id, _r.state.in_(("active", "on-hold"))),
     )
     .order_by(_o.id)
     .limit(bindparam("limit")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from gateway.model.consent import ChannelKind, Consent
@@ -11,7 +12,7 @@ from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, FactValue, Sensitivity
 from gateway.model.party import ContactSystem, ContactUse, Location
 from gateway.model.policy import Policy
-from gateway.model.rule import Rule
+from gateway.model.rule import Rule, Variant
 from gateway.model.when import Millis, Precision, When
 from gateway.pipeline import queries
 from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
@@ -19,10 +20,10 @@ from gateway.pipeline.packing import unpack
 from gateway.pipeline.rows import ContactRow, OccurrenceRow, PatientRow, RequestRow, split_reasons
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
-from gateway.policy.circumstances import Circumstances, PlanningCircumstances, Sent
+from gateway.policy.circumstances import Circumstances, PlanningCircumstances, SendingCircumstances, Sent
 from gateway.ports import Channel
 from gateway.ruleset.match import holding, unmapped
-from gateway.ruleset.schedule import Planned
+from gateway.ruleset.schedule import Planned, certain
 from gateway.store import tables
 from gateway.store.uow import UnitOfWork
 
@@ -30,6 +31,10 @@ _SYSTEMS = {ChannelKind.EMAIL: (ContactSystem.EMAIL,), ChannelKind.SMS: (Contact
 # What kind of care each kind of occurrence is: the facts that protected services are looked for in (PV-08).
 _SERVICES = ("appointment.service", "encounter.service", "result.code", "document.type", "immunization.vaccine")
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
+_PLANNING = tuple(name for name in PlanningCircumstances.__slots__ if name != "expires")
+_planning = attrgetter(*_PLANNING)
+_SENDING = (*PlanningCircumstances.__slots__, *SendingCircumstances.__slots__)
+_sending = attrgetter(*_SENDING)
 _MAY_HAVE_LEFT = ("in-progress", "completed", "unknown")
 
 
@@ -66,7 +71,7 @@ def planning_circumstances(
         service=service_of(facts),
         location_sensitive=_betrays(location),
         unmapped=unmapped(rule, facts),
-        time_certain=_certain(rule, facts),
+        time_certain=certain(rule, facts),
     )
 
 
@@ -77,16 +82,32 @@ def service_of(facts: Mapping[str, FactValue]) -> str | None:
 
 
 def weigh_facts(
-    uow: UnitOfWork, directory: Directory, site: Site, occurrence: OccurrenceRow, patient: PatientRow
+    uow: UnitOfWork,
+    directory: Directory,
+    site: Site,
+    occurrence: OccurrenceRow,
+    patient: PatientRow,
+    *,
+    rule: Rule | None = None,
 ) -> dict[str, FactValue]:
-    """All facts a condition may ask about at sending, the computed ones included."""
+    """All facts a condition may ask about at sending; of those that must be looked up only what `rule` names."""
     facts: dict[str, FactValue] = dict(occurrence.facts or {})
     zone = site.zone(site.location(facts, occurrence.facility), occurrence.source)
     facts.update(directory.facts(patient, uow.now, zone))
     facts["event.occurred"] = When(occurrence.occurred, zone, Precision.SECOND)
-    facts["patient.inpatient"] = is_inpatient(uow, directory, patient)
-    facts["patient.has_email"] = bool(_usable(directory.contacts(patient), ChannelKind.EMAIL, uow.now))
+    if rule is None or "patient.inpatient" in rule.named:
+        facts["patient.inpatient"] = is_inpatient(uow, directory, patient)
+    if rule is None or "patient.has_email" in rule.named:
+        facts["patient.has_email"] = bool(usable(directory.contacts(patient), ChannelKind.EMAIL, uow.now))
     return facts
+
+
+def variant_of(directory: Directory, rule: Rule, patient: PatientRow) -> Variant | None:
+    """The wording that this person always gets of the rule; None of a rule without variants."""
+    if not rule.variants:
+        return None
+    drawn = directory.keyring.steady("variant", f"{rule.name}\x1f{patient.token}")
+    return rule.variant(int.from_bytes(drawn, "big") % 100)
 
 
 def is_inpatient(uow: UnitOfWork, directory: Directory, patient: PatientRow) -> bool:
@@ -98,6 +119,31 @@ def is_inpatient(uow: UnitOfWork, directory: Directory, patient: PatientRow) -> 
             if facts.get("encounter.class") in ("inpatient", UNMAPPED, None):  # not knowing is not a no
                 return True
     return False
+
+
+def weigh_send(
+    uow: UnitOfWork,
+    directory: Directory,
+    site: Site,
+    *,
+    rule: Rule,
+    request: RequestRow,
+    patient: PatientRow,
+    occurrence: OccurrenceRow,
+    facts: Mapping[str, FactValue],
+) -> SendingCircumstances:
+    """What the gates that ask for no channel need of one request."""
+    location = site.location(facts, occurrence.facility)
+    planning = planning_circumstances(rule, None, occurrence, patient, facts, location, now=uow.now, occurred=uow.now)
+    held, _ = _source(uow, occurrence.source)
+    return SendingCircumstances(
+        **dict(zip(_PLANNING, _planning(planning), strict=True)),
+        expires=request.expires,
+        rule=rule.name,
+        source_held=held,
+        holding=holding(rule, facts),
+        age=directory.age(patient, uow.now, site.zone(location, occurrence.source)),
+    )
 
 
 def weigh(
@@ -113,22 +159,27 @@ def weigh(
     occurrence: OccurrenceRow,
     facts: Mapping[str, FactValue],
     channel: ChannelKind,
+    send: SendingCircumstances | None = None,
 ) -> Weighing:
-    """Everything one decision needs for one channel. Locks the addresses it may use (STOP belongs to a number)."""
+    """Everything one decision needs for one channel. Locks the addresses it may use (STOP belongs to a number).
+
+    `send`: what `weigh_send` gave in this very unit.
+    """
     now = uow.now
+    if send is None:
+        send = weigh_send(
+            uow, directory, site, rule=rule, request=request, patient=patient, occurrence=occurrence, facts=facts
+        )
     location = site.location(facts, occurrence.facility)
-    usable = _usable(directory.contacts(patient), channel, now)
-    contact = usable[0] if usable else None
-    held, silent = _source(uow, occurrence.source)
-    opted_out = _locked_addresses(uow, usable)
+    reachable = usable(directory.contacts(patient), channel, now)
+    contact = reachable[0] if reachable else None
+    _, silent = _source(uow, occurrence.source)
+    opted_out = _locked_addresses(uow, reachable)
     family = directory.family(patient.token)
-    planning = planning_circumstances(rule, None, occurrence, patient, facts, location, now=now, occurred=now)
     circumstances = Circumstances(
-        **{name: getattr(planning, name) for name in PlanningCircumstances.__slots__ if name != "expires"},
-        expires=request.expires,
+        **dict(zip(_SENDING, _sending(send), strict=True)),
         request=request.id,
         patient=patient.token,
-        rule=rule.name,
         ruleset=rules.id,
         template_digest=rules.templates.digest(rule.template),
         reveals=rule.reveals,
@@ -136,10 +187,7 @@ def weigh(
         purpose=rule.purpose,
         topic=rule.topic,
         channel=channel,
-        source_held=held,
         feed_silent=silent and site.holds(occurrence.source) and _may_still_end(occurrence, now),
-        holding=holding(rule, facts),
-        age=directory.age(patient, now, site.zone(location, occurrence.source)),
         channel_configured=channel in channels,
         contact_point=contact.id if contact else None,
         address=contact.address if contact else None,
@@ -152,7 +200,7 @@ def weigh(
     return Weighing(circumstances, contact)
 
 
-def _usable(contacts: Sequence[ContactRow], channel: ChannelKind, now: Millis) -> list[ContactRow]:
+def usable(contacts: Sequence[ContactRow], channel: ChannelKind, now: Millis) -> list[ContactRow]:
     """Contact points of a channel that are valid now (PI-09), preferred first: rank, home before work, oldest."""
     systems = _SYSTEMS[channel]
     fit = [one for one in contacts if one.system in systems and one.use != ContactUse.OLD and _valid(one, now)]
@@ -171,8 +219,12 @@ def _locked_addresses(uow: UnitOfWork, usable: Sequence[ContactRow]) -> dict[int
 
 def _source(uow: UnitOfWork, source: int) -> tuple[bool, bool]:
     """Whether a source is held, and whether it is silent against its own habit; of one that is not there, both."""
-    rows = uow.lookup(tables.source, ("held", "silent_since"), "id", [source])
-    return (bool(rows[0][0]), rows[0][1] is not None) if rows else (True, True)
+    found: tuple[bool, bool] | None = uow.memo.get(("source", source))
+    if found is None:
+        rows = uow.lookup(tables.source, ("held", "silent_since"), "id", [source])
+        found = (bool(rows[0][0]), rows[0][1] is not None) if rows else (True, True)
+        uow.memo["source", source] = found
+    return found
 
 
 def _may_still_end(occurrence: OccurrenceRow, now: Millis) -> bool:
@@ -218,9 +270,9 @@ def _sent(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None, po
     if contact is not None:
         asked.append(("address", queries.SENT_TO_ADDRESS, contact.address))
     return tuple(
-        Sent(per=per, purpose=purpose, topic=topic, at=at)
+        Sent(per=per, purpose=purpose, topic=topic, channel=channel, at=at)
         for per, statement, whom in asked
-        for purpose, topic, at, status in uow.all(statement, (whom, since))
+        for purpose, topic, channel, at, status in uow.all(statement, (whom, since))
         if status in _MAY_HAVE_LEFT
     )
 
@@ -239,9 +291,3 @@ def _sensitivity(rule: Rule, facts: Mapping[str, FactValue], location: Location 
 def _betrays(location: Location | None) -> bool:
     """Whether the place's very name tells what care is given there (PV-08); its call-back number stands in every text."""
     return location is not None and location.sensitive
-
-
-def _certain(rule: Rule, facts: Mapping[str, FactValue]) -> bool:
-    """Whether the scheduling fact has a clock; the event's own time always has (T-07)."""
-    anchor = facts.get(rule.schedule.anchor)
-    return rule.schedule.anchor == "event.occurred" or (isinstance(anchor, When) and anchor.has_clock)

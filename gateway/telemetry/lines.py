@@ -6,12 +6,13 @@ import logging
 import os
 import sys
 import threading
-from typing import TextIO, cast
-
-import structlog
-from structlog.typing import FilteringBoundLogger, Processor
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, TextIO, cast
 
 from gateway.telemetry.fields import keep_allowed
+
+if TYPE_CHECKING:
+    from structlog.typing import FilteringBoundLogger, Processor
 
 
 class _Sink:
@@ -34,6 +35,8 @@ class _Sink:
 
 
 def _processors(*, human: bool, colours: bool) -> list[Processor]:
+    import structlog
+
     last: Processor = (
         structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=structlog.dev.plain_traceback)
         if human
@@ -49,8 +52,10 @@ def _processors(*, human: bool, colours: bool) -> list[Processor]:
 
 
 def _wrap(level: int, *, human: bool, stream: TextIO | None) -> FilteringBoundLogger:
+    import structlog
+
     return cast(
-        FilteringBoundLogger,
+        "FilteringBoundLogger",
         structlog.wrap_logger(
             _Sink(stream),
             processors=_processors(
@@ -63,7 +68,7 @@ def _wrap(level: int, *, human: bool, stream: TextIO | None) -> FilteringBoundLo
     )
 
 
-_log = _wrap(logging.INFO, human=False, stream=None)  # closed from the first import on, configured or not
+_log: FilteringBoundLogger | None = None  # made with the first event: a command that logs nothing need not load it
 
 
 def direct(level: int, *, human: bool, stream: TextIO | None) -> None:
@@ -72,10 +77,19 @@ def direct(level: int, *, human: bool, stream: TextIO | None) -> None:
     _log = _wrap(level, human=human, stream=stream)
 
 
-bound = structlog.contextvars.bound_contextvars
-"""Context manager: `with bound(request=id):` adds fields to every event inside; the allow-list still holds."""
+def bound(**fields: object) -> AbstractContextManager[None]:
+    """Fields that go with every event inside a `with` block, by name; the allow-list still holds."""
+    import structlog
+
+    return structlog.contextvars.bound_contextvars(**fields)
 
 
 def log() -> FilteringBoundLogger:
-    """The log: `log().info("source.listening", source="main", port=2575)`; never raises, never quotes."""
+    """The log: `log().info("source.listening", source="main", port=2575)`; never raises, never quotes.
+
+    Closed to what the allow-list does not name from the first event on, configured or not.
+    """
+    if _log is None:
+        direct(logging.INFO, human=False, stream=None)
+    assert _log is not None
     return _log

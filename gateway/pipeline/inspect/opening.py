@@ -85,11 +85,16 @@ class _Counts:
 
 
 def plan_open(gateway: Inspectable, *, dry_run: bool, account: str) -> OpenPlan:
-    """Match every open occurrence against the active rules; a dry run commits nothing. Raises StoreError."""
+    """Match every open occurrence against the active rules; a dry run commits nothing. Raises StoreError.
+
+    Rules put in force meanwhile end it (Superseded): what was committed until then was planned by those before.
+    """
     counts = _Counts(outlook=Outlook() if dry_run else None)
     seen, after = 0, 0
     while True:
         with gateway.store.begin(account) as uow:
+            if not dry_run:  # which may be about a folder that is not in force
+                gateway.rules.confirm(uow, gateway.rules.current())
             found = uow.all(OPEN, (after, uow.now, uow.now - _RECENT, _BATCH))
             if not found:
                 break
@@ -138,7 +143,7 @@ def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Count
         elif entry[0] == Action.REQUEST_WITHDRAWN:
             counts.withdrawn[str(entry[2])] += 1
         elif entry[0] == Action.REQUEST_PLANNED and counts.outlook is not None:
-            counts.outlook.count(_verdict(gateway, batch, row, patient, entry[1]))
+            counts.outlook.count(_verdict(gateway, applier, row, patient, entry[1]))
     entries = plan.entries or (
         [(Action.EVENT_UNCHANGED, row.reached_by, row.id, "facts read again")] if row.dirty else []
     )
@@ -147,13 +152,13 @@ def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Count
 
 
 def _verdict(
-    gateway: Inspectable, batch: Batch, row: OccurrenceRow, patient: PatientRow, request: int
+    gateway: Inspectable, applier: Applier, row: OccurrenceRow, patient: PatientRow, request: int
 ) -> Verdict | None:
     """What the gates would say of a request just planned."""
     made = next(one for one in row.requests if one.id == request)
-    rules = gateway.rules.current()
+    rules, batch = gateway.rules.current(), applier.batch
     return judged(
-        batch.uow, batch.directory, gateway.site, gateway.channels, rules,
+        batch.uow, batch.directory, gateway.site, gateway.channels, rules, applier.across,
         rule=rules.ruleset.rules[made.rule], request=made, patient=patient, occurrence=row,
     )  # fmt: skip
 

@@ -147,8 +147,7 @@ def _words(gateway: Inspectable, entry: Entry, consents: Mapping[int, str], *, s
     """An entry in words, with what the rule files (while they are the `same`) and the ledger say more."""
     if entry[0] == Action.CONSENT_RECORDED:
         return words(entry) + consents.get(entry[1], "")
-    told = unmatched(gateway, entry) if same and entry[0] == Action.RULE_UNMATCHED else None
-    return told or words(entry)
+    return (unmatched(gateway, entry) if same else None) or words(entry)
 
 
 def _consents(unit: Reader, entries: Iterable[Entry]) -> dict[int, str]:

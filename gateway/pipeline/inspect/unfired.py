@@ -63,7 +63,9 @@ def changed_since(gateway: Inspectable, unit: Reader, at: Millis) -> int | None:
 
 
 def unmatched(gateway: Inspectable, entry: Entry) -> str | None:
-    """The condition that decided, as its file says it; None when the active rules have no such line."""
+    """The condition that decided against a rule, as its file says it; None when the active rules have no such line."""
+    if entry[0] != Action.RULE_UNMATCHED:
+        return None
     rule = gateway.rules.current().ruleset.named(entry[1])
     found = next((one for one in (*rule.where, *rule.unless) if one.line == entry[2]), None) if rule else None
     return None if rule is None or found is None else _decided(rule, found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,7 @@ Entry = tuple[Any, ...]
 _decode = msgspec.json.Decoder(Snapshot).decode
 _MERGE = ("loser", "survivor", "snapshot_sealed", "undone")
 _WAITING = (RequestStatus.ACTIVE, RequestStatus.ON_HOLD)
+_OUTDONE = [(RequestStatus.REVOKED, Reason.SUPERSEDED), (RequestStatus.REVOKED, Reason.CANCELLED_BY_EVENT)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,20 +120,35 @@ def _parted(directory: Directory, loser: PatientRow, survivor: PatientRow, snaps
 def _returned(
     uow: UnitOfWork, loser: int, survivor: int, snapshot: Snapshot
 ) -> tuple[tuple[Returning, ...], tuple[int, ...]]:
-    """The loser's requests that still wait are theirs again; duplicates of the other's are none any more."""
-    columns = ("id", "state", "reason", "patient", "due", "rule", "step")
-    wanted = sorted({*snapshot.requests, *snapshot.duplicates})
+    """The loser's requests that still wait are theirs again; duplicates of the other's are none any more.
+
+    What the merge withdrew because of the other's occurrences waits again, unless something was planned in its place.
+    """
+    columns = ("id", "state", "reason", "patient", "due", "occurrence", "rule", "step")
+    wanted = sorted({*snapshot.requests, *snapshot.duplicates, *snapshot.outdone})
     rows = uow.lookup(tables.request, columns, "id", wanted, lock=True) if wanted else []
-    waiting = [row for row in rows if row[1] in _WAITING and row[3] == survivor]
+    rows = [row for row in rows if row[3] == survivor]
+    again = _again(uow, [row for row in rows if row[0] in snapshot.outdone and row[1:3] in _OUTDONE])
+    waiting = [row for row in rows if row[1] in _WAITING or row[0] in again]
     back = [row for row in waiting if row[0] in snapshot.requests]
     if back:
         uow.update(tables.request, ("id",), ("patient", "recipient"), [(loser, loser, row[0]) for row in back])
     freed = [
         (RequestStatus.ACTIVE, None, max(due, uow.now), identity)
         for identity, state, why, _, due, *_ in waiting
-        if state == RequestStatus.ON_HOLD and why == Reason.POSSIBLE_DUPLICATE
+        if identity in again or (state == RequestStatus.ON_HOLD and why == Reason.POSSIBLE_DUPLICATE)
     ]
     if freed:
         uow.update(tables.request, ("id",), ("state", "reason", "ring_at"), freed)
-    returned = tuple(Returning(request=row[0], due=row[4], rule=row[5], step=row[6]) for row in sorted(back))
+    returned = tuple(Returning(request=row[0], due=row[4], rule=row[6], step=row[7]) for row in sorted(back))
     return returned, tuple(identity for *_, identity in freed)
+
+
+def _again(uow: UnitOfWork, outdone: Sequence[tuple[Any, ...]]) -> frozenset[int]:
+    """Those of which no other request of the same step waits meanwhile: there are never two (PH-10)."""
+    if not outdone:
+        return frozenset()
+    columns = ("occurrence", "rule", "step", "state")
+    known = uow.lookup(tables.request, columns, "occurrence", sorted({row[5] for row in outdone}))
+    taken = {(occurrence, rule, step) for occurrence, rule, step, state in known if state in _WAITING}
+    return frozenset(row[0] for row in outdone if tuple(row[5:8]) not in taken)

@@ -147,7 +147,9 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.REQUEST_HELD: _held,
     Action.REQUEST_RELEASED: lambda e: f"request {e[1]} released: {_tail(e, 2)}",
     Action.REQUEST_MOVED: lambda e: f"request {e[1]} moved to patient {e[2]}",
-    Action.COMMUNICATION_CLEARED: lambda e: f"attempt {e[1]} by {e[3]} cleared for rule {e[2]}: every gate permitted",
+    Action.COMMUNICATION_CLEARED: lambda e: (
+        f"attempt {e[1]} by {e[3]} cleared for rule {e[2]}{f', variant {e[5]}' if len(e) > 5 else ''}: every gate permitted"
+    ),
     Action.COMMUNICATION_SETTLED: lambda e: f"attempt {e[1]}: {_tail(e, 2)}",
     Action.FEED_SILENT: lambda e: f"feed {e[1]} is silent against its habit since {_at(e[2])}",
     Action.FEED_HEARD: lambda e: f"feed {e[1]} is not silent any more (it was since {_at(e[2])})",

@@ -10,8 +10,9 @@ from sqlalchemy import bindparam, select
 from gateway.model.errors import KeyringError
 from gateway.model.verdict import Deny, Hold, Reason
 from gateway.model.when import Millis
+from gateway.pipeline.across import Across
 from gateway.pipeline.directory import Directory
-from gateway.pipeline.forecast import judged
+from gateway.pipeline.forecast import NEEDLESS, judged
 from gateway.pipeline.inspect.feeds import source_of
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.packing import unpack
@@ -77,18 +78,22 @@ def would_send(gateway: Inspectable, name: str) -> list[WouldSend]:
 def _judge(
     gateway: Inspectable, uow: UnitOfWork, rows: list[RequestRow]
 ) -> Iterable[tuple[RequestRow, tuple[str, str]]]:
-    directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
+    ruleset = gateway.rules.current().ruleset
+    directory = Directory(uow, gateway.store.keyring, ruleset.policy)
+    across = Across.alone(uow, directory, gateway.site, ruleset)
     for row in rows:
         if row.state == "on-hold" and row.reason not in _JUDGED:
             yield row, ("wait", str(row.reason))
             continue
         try:
-            yield row, _outcome(gateway, uow, directory, row)
+            yield row, _outcome(gateway, uow, directory, across, row)
         except KeyringError:
             yield row, ("wait", Reason.UNREADABLE.value)
 
 
-def _outcome(gateway: Inspectable, uow: UnitOfWork, directory: Directory, row: RequestRow) -> tuple[str, str]:
+def _outcome(
+    gateway: Inspectable, uow: UnitOfWork, directory: Directory, across: Across, row: RequestRow
+) -> tuple[str, str]:
     rules = gateway.rules.current()
     rule = rules.ruleset.named(row.rule)
     if rule is None or all(step.label != row.step for step in rule.schedule.steps):
@@ -102,12 +107,14 @@ def _outcome(gateway: Inspectable, uow: UnitOfWork, directory: Directory, row: R
     if occurrence.reached_by not in rule.events or deciding(rule, facts) is not None:
         return "withdraw", Reason.NO_LONGER_MATCHES.value
     verdict = judged(
-        uow, directory, gateway.site, gateway.channels, rules,
+        uow, directory, gateway.site, gateway.channels, rules, across,
         rule=rule, request=row, patient=patient, occurrence=occurrence, released=True,
     )  # fmt: skip
-    if isinstance(verdict, Hold | Deny):
-        return "wait" if isinstance(verdict, Hold) else "refuse", verdict.reason.value
-    return "send", ""
+    if not isinstance(verdict, Hold | Deny):
+        return "send", ""
+    if verdict.reason in NEEDLESS:
+        return "withdraw", verdict.reason.value
+    return "wait" if isinstance(verdict, Hold) else "refuse", verdict.reason.value
 
 
 def _occurrence(uow: UnitOfWork, directory: Directory, row: RequestRow) -> OccurrenceRow:
