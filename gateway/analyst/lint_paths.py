@@ -1,10 +1,5 @@
 """A path in a mapping that no version of the standard defines is found before the first message, not after the thousandth.
 
-| code | what |
-|---|---|
-| CG060 | a path leads where no version of HL7 v2 has anything, or none that the file is written for |
-| CG061 | `versions` names none that there is; `local` names no field |
-
 hl7apy's tables decide (`hl7v2/standard.py`). Z segments are the site's own and are not judged.
 """
 
@@ -15,10 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
+from gateway.analyst.findings import Finding
 from gateway.analyst.hl7v2.asking import Child, NoAnswer
 from gateway.analyst.hl7v2.segments import NAMES
 from gateway.analyst.hl7v2.standard import VERSIONS, Catalogue, Standard
-from gateway.analyst.lint import Finding
 from gateway.er7 import paths as er7
 from gateway.mapping.merge import SECTIONS, SINGLES
 from gateway.mapping.pack import files
@@ -34,7 +29,7 @@ def lint_paths(folders: Sequence[Path], standard: Standard | None = None) -> lis
     """The findings about every path in the mapping files of the folders, sorted by place.
 
     Files that cannot be read are left to `load_pack`, which says why. When hl7apy gives no answer that is one
-    finding (CG060): what was not checked must not look right.
+    finding (CG080): what was not checked must not look right.
     """
     found: set[Finding] = set()
     with Child() as child:
@@ -45,7 +40,7 @@ def lint_paths(folders: Sequence[Path], standard: Standard | None = None) -> lis
                     found.update(_file(path, standard))
         except NoAnswer as trouble:
             place = {"file": str(folders[-1]), "line": 1, "column": 1}
-            found.add(Finding(code="CG060", sentence=f"the paths were not checked: {trouble}", **place))  # type: ignore[arg-type]
+            found.add(Finding(code="CG080", sentence=f"the paths were not checked: {trouble}", **place))  # type: ignore[arg-type]
     return sorted(found)
 
 
@@ -74,7 +69,7 @@ def _judged(
         return
     wrong = {catalogue.version: catalogue.wrong(path) for catalogue in catalogues}
     if not any(wrong[version] is None for version in versions):
-        yield _finding(place, "CG060", _sentence(path, text, wrong, versions, catalogues))
+        yield _finding(place, "CG080", _sentence(path, text, wrong, versions, catalogues))
 
 
 def _sentence(
@@ -105,11 +100,11 @@ def _declared(node: Node) -> Iterator[Finding]:
     for one in _items(node.get("versions")):
         if one.value not in (*VERSIONS, _LATEST):
             yield _finding(
-                one, "CG061", f"there are no tables of version `{str(one.value)[:20]}`: {', '.join(VERSIONS)}"
+                one, "CG081", f"there are no tables of version `{str(one.value)[:20]}`: {', '.join(VERSIONS)}"
             )
     for one in _items(node.get("local")):
         if not _FIELD.fullmatch(str(one.value)):
-            yield _finding(one, "CG061", "`local` takes fields like PID-50")
+            yield _finding(one, "CG081", "`local` takes fields like PID-50")
 
 
 def _versions(node: Node) -> frozenset[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gateway.analyst import spoken
 from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, MappingCase
+from gateway.analyst.mapping_coverage import Tried
 from gateway.mapping.feed import Feed
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import TEST_SUFFIX, Pack, load_pack
@@ -35,10 +36,11 @@ class Finding:
         return not self.failures
 
 
-def run(folders: Path | Sequence[Path]) -> list[Finding]:
+def run(folders: Path | Sequence[Path], tried: list[Tried] | None = None) -> list[Finding]:
     """Run every `hl7v2/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
 
-    The tests of a folder see the mappings of that folder and of those before it. Raises ConfigError when mappings
+    The tests of a folder see the mappings of that folder and of those before it. `tried` gets what the tests
+    of each folder looked at, for `mapping_coverage.unread`. Raises ConfigError when mappings
     or tests cannot be read.
     """
     every = [folders] if isinstance(folders, Path) else list(folders)
@@ -46,9 +48,12 @@ def run(folders: Path | Sequence[Path]) -> list[Finding]:
     problems: list[str] = []
     for count, folder in enumerate(every, 1):
         pack = load_pack(every[:count])
+        looked = Tried()
+        if tried is not None:
+            tried.append(looked)
         for path in case_files(folder):
             try:
-                found.extend(run_file(pack, path))
+                found.extend(run_file(pack, path, looked))
             except ConfigError as error:
                 problems.extend(error.problems)
     if problems:
@@ -61,14 +66,14 @@ def case_files(folder: Path) -> list[Path]:
     return sorted((folder / "hl7v2").glob(f"*{TEST_SUFFIX}"))
 
 
-def run_file(pack: Pack, path: Path) -> Iterator[Finding]:
+def run_file(pack: Pack, path: Path, tried: Tried | None = None) -> Iterator[Finding]:
     """Run the tests of one file. Raises ConfigError when it cannot be read."""
     node = load(path)
     cases = validate_node(CaseFile, node)
     usual = _Bench(pack.of(cases.feed.source), cases.feed.feed())
     for number, case in enumerate(cases.tests):
         bench = usual if case.feed is None else _Bench(pack.of(case.feed.source), case.feed.feed())
-        failures = tuple(_failures(bench, case))
+        failures = tuple(_failures(bench, case, tried))
         yield Finding(file=str(path), line=_line(node, number), name=case.name, failures=failures)
 
 
@@ -90,8 +95,10 @@ def _line(node: Node, number: int) -> int:
     return at.line if at is not None else node.line
 
 
-def _failures(bench: _Bench, case: MappingCase) -> Iterator[str]:
+def _failures(bench: _Bench, case: MappingCase, tried: Tried | None) -> Iterator[str]:
     reading = bench.read(case.message)
+    if tried is not None:
+        tried.add(case, reading)
     yield from _outcome(reading, case.expect)
     expected = case.expect.every_event
     if expected is not None and len(expected) != len(reading.events):

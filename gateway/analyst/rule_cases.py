@@ -1,4 +1,4 @@
-"""What may be written in a *.test.yaml beside a rule: a patient, an event, facts, and what is expected to come of it."""
+"""The tests beside a rule as data: facts typed, times as instants, defaults filled in, or every problem at its line."""
 
 from __future__ import annotations
 
@@ -6,101 +6,35 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
+from gateway.analyst.case_schema import CaseEntry, CaseFile, Expected, LaterEntry, PatientGiven, Situation
 from gateway.model.consent import ANY, ChannelKind, Consent, Purpose
 from gateway.model.errors import ConfigError
 from gateway.model.event import EventKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactType, FactValue
-from gateway.model.verdict import Reason
 from gateway.model.when import Millis, Precision, When, to_millis, zone_of
+from gateway.ruleset.conditions import MOST_DIGITS, like
 from gateway.yamlfile import Node, load, validate_node
 
 ABSENT = "absent"  # takes a fact away that `given` told
 DEFAULT_ZONE = "America/New_York"
+_TAKES: Mapping[FactType, str] = {
+    FactType.CODE: "a code",
+    FactType.INTEGER: "a whole number",
+    FactType.DATE: "a date like 2026-03-15",
+    FactType.DATETIME: "a local date and time like 2026-03-15 09:30, or a date alone",
+    FactType.TEXT: "text",
+    FactType.YESNO: "yes or no",
+}
 
 
-def _one(value: object) -> object:
-    return [value] if isinstance(value, dict | str) else value
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """What happened to something else of the same patient's. `at` is Millis UTC."""
 
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class PatientGiven(_Strict):
-    """The patient of a test; what is not told is an adult with one usable e-mail address."""
-
-    age: Annotated[int, Field(ge=0, le=130)] | Literal["unknown"] = 44
-    zone: str | None = None
-    reachable: list[ChannelKind] = [ChannelKind.EMAIL]
-    prefers: ChannelKind | None = None
-    opted_out: list[ChannelKind] = []
-    inpatient: bool = False
-    deceased: bool = False
-    merged: bool = False
-    holds: list[Reason] = []
-
-
-class Situation(_Strict):
-    """The state of the world; `given` at the top of a file has the same keys as defaults for its tests."""
-
-    event: EventKind | None = None
-    now: str | None = None
-    occurred: str | None = None
-    zone: str | None = None
-    production: bool | None = None
-    facts: dict[str, str] = {}
-    patient: PatientGiven | None = None
-    consents: list[str] | None = None
-    sent: list[str] | None = None
-
-
-class SendExpected(_Strict):
-    """One message: which step, when it leaves (local), by which channel."""
-
-    step: str
-    at: str
-    by: ChannelKind
-
-
-class NotExpected(_Strict):
-    """A step (every one when not told) that does not leave, and why."""
-
-    step: str | None = None
-    because: Reason
-
-
-class SilentExpected(_Strict):
-    """Nothing is planned: the condition's fact that decided, or `when.event`."""
-
-    because: str
-
-
-class Expected(_Strict):
-    """What should come of it; every step of the rule must be accounted for, unless the rule is `silent`."""
-
-    sends: list[SendExpected] = []
-    withheld: Annotated[list[NotExpected], BeforeValidator(_one)] = []
-    held: Annotated[list[NotExpected], BeforeValidator(_one)] = []
-    skipped: Annotated[list[str], BeforeValidator(_one)] = []
-    silent: SilentExpected | None = None
-
-
-class CaseEntry(Situation):
-    """One test."""
-
-    name: Annotated[str, Field(min_length=1)]
-    expect: Expected
-
-
-class CaseFile(_Strict):
-    """One *.test.yaml."""
-
-    given: Situation = Situation()
-    tests: Annotated[list[CaseEntry], Field(min_length=1)]
+    event: EventKind
+    at: Millis
+    facts: Mapping[str, FactValue]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,13 +52,18 @@ class Case:
     facts: Mapping[str, FactValue]
     patient: PatientGiven
     consents: tuple[Consent, ...]
-    sent: tuple[Millis, ...]
+    sent: tuple[tuple[Millis, ChannelKind | None], ...]
+    then: tuple[Later, ...]
     expect: Expected
 
 
 def read_cases(path: Path) -> list[Case]:
     """Every test of one file. Raises ConfigError with all problems at their lines."""
-    node = load(path)
+    return cases_of(load(path))
+
+
+def cases_of(node: Node) -> list[Case]:
+    """Every test of a file that was read. Raises ConfigError with all problems at their lines."""
     file = validate_node(CaseFile, node)
     problems: list[str] = []
     cases = [_case(node, file.given, entry, number, problems) for number, entry in enumerate(file.tests)]
@@ -134,28 +73,28 @@ def read_cases(path: Path) -> list[Case]:
 
 
 def _case(root: Node, given: Situation, entry: CaseEntry, number: int, problems: list[str]) -> Case | None:
-    line, column = root.at("tests", number)
     before = len(problems)
-    read = _Reading(f"{root.file}:{line}:{column}", entry.zone or given.zone or DEFAULT_ZONE, problems)
+    read = _Reading(root, number, entry.zone or given.zone or DEFAULT_ZONE, problems)
     event = entry.event or given.event
     now = read.time("now", entry.now or given.now)
     if event is None:
-        read.complain("`event` is missing")
+        read.complain("`event` is missing: tell it here, or under `given`")
     texts = {**given.facts, **entry.facts}
-    facts = {name: value for name, text in texts.items() if (value := read.fact(name, text)) is not None}
+    facts = read.facts(texts, "facts")
     patient = entry.patient or given.patient or PatientGiven()
     told = entry.consents if entry.consents is not None else given.consents
     consents = tuple(read.consents(["permit * * *"] if told is None else told))
     sent = entry.sent if entry.sent is not None else given.sent or []
     occurred = entry.occurred or given.occurred
     occurred_at = now if occurred is None else read.time("occurred", occurred)
-    sent_at = tuple(read.time("sent", text) for text in sent)
+    sent_at = tuple(read.sent(text, position) for position, text in enumerate(sent))
+    then = tuple(_later(read, patient, one, position) for position, one in enumerate(entry.then))
     production = entry.production if entry.production is not None else given.production
     if len(problems) > before or event is None:
         return None
     return Case(
         file=root.file,
-        line=line,
+        line=root.at("tests", number)[0],
         name=entry.name,
         event=event,
         now=now,
@@ -166,8 +105,14 @@ def _case(root: Node, given: Situation, entry: CaseEntry, number: int, problems:
         patient=patient,
         consents=consents,
         sent=sent_at,
+        then=then,
         expect=entry.expect,
     )
+
+
+def _later(read: _Reading, patient: PatientGiven, entry: LaterEntry, position: int) -> Later:
+    facts = {**_age(patient), **read.facts(entry.facts, "then", position, "facts")}
+    return Later(event=entry.event, at=read.time("then.at", entry.at, "then", position, "at"), facts=facts)
 
 
 def _age(patient: PatientGiven) -> dict[str, FactValue]:
@@ -175,27 +120,52 @@ def _age(patient: PatientGiven) -> dict[str, FactValue]:
 
 
 class _Reading:
-    """Types the texts of one test; what cannot be read becomes a problem at the test's place."""
+    """Types the texts of one test; what cannot be read becomes a problem where it stands, in the test or in `given`."""
 
-    def __init__(self, place: str, zone: str, problems: list[str]) -> None:
-        self._place, self._problems = place, problems
+    def __init__(self, root: Node, number: int, zone: str, problems: list[str]) -> None:
+        self._root, self._number, self._problems = root, number, problems
         self.zone = zone
         try:
             zone_of(zone)
         except ValueError:
-            self.complain("`zone` is no time zone")
+            self.complain("`zone` is no time zone: tell one like America/Chicago", "zone")
             self.zone = DEFAULT_ZONE
 
-    def complain(self, sentence: str) -> None:
-        self._problems.append(f"{self._place}: {sentence}")
+    def complain(self, sentence: str, *path: str | int) -> None:
+        """Add a problem at the value under `path`, of the test or else of `given`; at the test when neither has it."""
+        mine = self._root.get("tests", self._number) or self._root
+        found = mine.get(*path) or self._root.get("given", *path) or mine
+        self._say(found.place, sentence)
 
-    def time(self, key: str, text: str | None) -> Millis:
+    def complain_key(self, sentence: str, *path: str | int) -> None:
+        """Add a problem at the key that `path` ends with, wherever it is written."""
+        for base in (("tests", self._number), ("given",)):
+            above = self._root.get(*base, *path[:-1])
+            if above is not None and path[-1] in above.keys:
+                self._say(above.key_place(str(path[-1])), sentence)
+
+    def _say(self, place: str, sentence: str) -> None:
+        said = f"{place}: {sentence}"
+        if said not in self._problems:  # what `given` says wrong is said once, not for every test
+            self._problems.append(said)
+
+    def time(self, key: str, text: str | None, *path: str | int) -> Millis:
         """A local date and time as an instant; 0 after a complaint."""
         when = None if text is None else self._when(text)
         if when is None or not when.has_clock:
-            self.complain(f"`{key}` must be a local date and time like 2026-03-15 09:30")
+            self.complain(f"`{key}` must be a local date and time like 2026-03-15 09:30", *(path or (key,)))
             return 0
         return when.utc
+
+    def sent(self, text: str, position: int) -> tuple[Millis, ChannelKind | None]:
+        """When an earlier message left, and by which channel if that was told."""
+        time, _, word = text.rpartition(" ")
+        channel = ChannelKind(word) if word in tuple(ChannelKind) else None
+        return self.time("sent", text if channel is None else time, "sent", position), channel
+
+    def facts(self, texts: Mapping[str, str], *path: str | int) -> dict[str, FactValue]:
+        """Typed values of what was told under `path`; what is `absent` is left out."""
+        return {name: value for name, text in texts.items() if (value := self.fact(name, text, *path)) is not None}
 
     def _when(self, text: str) -> When | None:
         try:
@@ -207,17 +177,17 @@ class _Reading:
         precision = Precision.MINUTE if ":" in text else Precision.DAY
         return When(to_millis(day.replace(tzinfo=zone_of(self.zone))), self.zone, precision)
 
-    def fact(self, name: str, text: str) -> FactValue | None:
+    def fact(self, name: str, text: str, *path: str | int) -> FactValue | None:
         """A fact's typed value; None when it is `absent`, or after a complaint."""
         fact = VOCABULARY.get(name)
         if fact is None:
-            self.complain(f"unknown fact `{name[:60]}`")
+            self.complain_key(f"unknown fact `{name[:60]}`{like(name, VOCABULARY)}", *path, name)
             return None
         if text == ABSENT:
             return None
         value: FactValue | None = UNMAPPED if text == UNMAPPED else self._typed(fact.type, text)
         if value is None:
-            self.complain(f"`{name}` does not have a {fact.type.value} value")
+            self.complain(f"`{name}` takes {_TAKES[fact.type]}", *path, name)
         return value
 
     def _typed(self, kind: FactType, text: str) -> FactValue | None:
@@ -226,7 +196,7 @@ class _Reading:
         if kind is FactType.YESNO:
             return {"yes": True, "no": False}.get(text)
         if kind is FactType.INTEGER:
-            return int(text) if text.isascii() and text.isdigit() else None
+            return int(text) if text.isascii() and text.isdigit() and len(text) < MOST_DIGITS else None
         return _date(text) if kind is FactType.DATE else text
 
     def consents(self, texts: list[str]) -> Iterator[Consent]:
@@ -234,7 +204,8 @@ class _Reading:
         for number, text in enumerate(texts):
             words = text.split()
             if len(words) != 4 or words[0] not in ("permit", "deny") or not _known(words[1], words[2]):
-                self.complain("a consent is `permit` or `deny`, a purpose, a channel and a topic, or * for any")
+                sentence = "a consent is `permit` or `deny`, a purpose, a channel and a topic, or * for any"
+                self.complain(sentence, "consents", number)
                 continue
             yield Consent(
                 id=number,

@@ -38,10 +38,10 @@ flags:
   vip: {path: QQQ-1, compute: indicator}
 """,
     ) == [
-        "3:22 CG060 `PID-99.1` is in no version of HL7 v2: PID has 40 fields",
-        "4:29 CG060 `PID-55` is in no version of HL7 v2: PID has 40 fields; a field the sender adds is written under `local: [PID-55]`",
-        "5:22 CG060 `PDI-7` is in no version of HL7 v2: there is no segment PDI; meant PID?",
-        "7:15 CG060 `QQQ-1` is in no version of HL7 v2: there is no segment QQQ; a segment of the site's own begins with Z",
+        "3:22 CG080 `PID-99.1` is in no version of HL7 v2: PID has 40 fields",
+        "4:29 CG080 `PID-55` is in no version of HL7 v2: PID has 40 fields; a field the sender adds is written under `local: [PID-55]`",
+        "5:22 CG080 `PDI-7` is in no version of HL7 v2: there is no segment PDI; meant PID?",
+        "7:15 CG080 `QQQ-1` is in no version of HL7 v2: there is no segment QQQ; a segment of the site's own begins with Z",
     ]
 
 
@@ -55,7 +55,7 @@ versions: [2.3, 2.5.1]
 person:
   telecom: {paths: [PID-13, PID-40], compute: telecom, codes: telecom}
 """,
-    ) == ["4:29 CG060 `PID-40` is in version 2.7 to 2.8.2, not in 2.3, 2.5.1 that this file is for"]
+    ) == ["4:29 CG080 `PID-40` is in version 2.7 to 2.8.2, not in 2.3, 2.5.1 that this file is for"]
 
 
 def test_what_is_in_one_of_the_versions_is_right(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_a_segment_of_the_sites_own_and_a_field_the_sender_adds_are_not_judged(t
 
 
 def test_versions_and_local_fields_that_are_none(tmp_path: Path) -> None:
-    """CG061, where they stand."""
+    """CG081, where they stand."""
     assert overlay(tmp_path, "mapping: person\nversions: [2.0]\nlocal: [PID]\n") == [
-        "2:12 CG061 there are no tables of version `2.0`: 2.1, 2.2, 2.3, 2.3.1, 2.4, 2.5, 2.5.1, 2.6, 2.7, 2.8, 2.8.1, 2.8.2",
-        "3:9 CG061 `local` takes fields like PID-50",
+        "2:12 CG081 there are no tables of version `2.0`: 2.1, 2.2, 2.3, 2.3.1, 2.4, 2.5, 2.5.1, 2.6, 2.7, 2.8, 2.8.1, 2.8.2",
+        "3:9 CG081 `local` takes fields like PID-50",
     ]
 
 
@@ -97,7 +97,7 @@ def test_paths_that_could_not_be_checked_do_not_look_right(tmp_path: Path, monke
 
     monkeypatch.setattr(module, "Standard", lambda _child: Silent())
     assert overlay(tmp_path, "mapping: person\nkey: {path: PID-3}\n") == [
-        "1:1 CG060 the paths were not checked: no tables of 2.1"
+        "1:1 CG080 the paths were not checked: no tables of 2.1"
     ]
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from gateway.analyst.rule_tests import run
+from gateway.analyst.rule_tests import read, run, run_suite
+from gateway.mapping.pack import load_pack
 from gateway.model.errors import ConfigError
+from gateway.packs import shipped
+from gateway.yamlfile import load_text
 from tests.analyst.test_lint_rules import RULE, write  # noqa: F401 - a fixture
 
 GIVEN = """\
@@ -30,8 +33,12 @@ Write = Callable[..., Path]
 def failures(write: Write) -> Callable[..., tuple[str, ...]]:  # noqa: F811
     """Runs one test and gives its failures: `failures(expect, extra="patient: …", change={…})`."""
 
-    def _failures(expect: str, *, extra: str = "", change: dict[str, str] | None = None) -> tuple[str, ...]:
+    def _failures(
+        expect: str, *, extra: str = "", change: dict[str, str] | None = None, policy: str = ""
+    ) -> tuple[str, ...]:
         folder = write(change)
+        if policy:
+            (folder / "policy.yaml").write_text(policy, encoding="utf-8")
         text = GIVEN.replace("EXPECT", expect) + (f"    {extra}\n" if extra else "")
         (folder / "reminder.test.yaml").write_text(text, encoding="utf-8")
         (result,) = run(folder)
@@ -76,16 +83,22 @@ def test_a_test_passes_when_what_it_says_comes_about(failures: Failures, expect:
     ("expect", "extra", "said"),
     [
         ("{sends: [{step: 7d, at: 2026-03-13 10:30, by: email}]}", "",
-         "step 7d: expected that it sends at 2026-03-13 10:30 by email, but it sends at 2026-03-13 09:30 by email"),
+         "step 7d: expected at 2026-03-13 10:30, but it sends at 2026-03-13 09:30"),
         (SENDS, "patient: {deceased: yes}",
          "step 7d: expected that it sends at 2026-03-13 09:30 by email, but it is withheld because deceased (gate deceased)"),
         (SENDS, "facts: {appointment.status: pending}",
-         "the rule stays silent because of `appointment.status` (reminder.yaml:7)"),
-        (SENDS, "event: appointment.missed", "the rule stays silent because of `when.event` (reminder.yaml)"),
+         "the rule stays silent because of `appointment.status` (reminder.yaml:7): `appointment.status` is pending, and it asks for booked"),
+        (SENDS, "event: appointment.missed", "the rule stays silent because of `when.event` (reminder.yaml): it speaks of appointment.booked"),
         ("{silent: {because: appointment.status}}", "",
-         "expected silence because of `appointment.status`, but every condition of the rule is met"),
+         "expected silence because of `appointment.status`, but `appointment.status` is booked and the rule speaks: it asks for booked (reminder.yaml:7)"),
         ("{silent: {because: when.event}}", "facts: {appointment.status: pending}",
-         "expected silence because of `when.event`, but `appointment.status` decided (reminder.yaml:7)"),
+         "expected silence because of `when.event`, but it is silent because of `appointment.status` (reminder.yaml:7): `appointment.status` is pending, and it asks for booked"),
+        ("{silent: {because: when.event}}", "", "expected silence because of `when.event`, but the rule speaks: every condition is met"),
+        ("{silent: {because: apointment.status}}", "",
+         "expected silence because of `apointment.status`, but the rule speaks, and no condition of it asks about that; did you mean `appointment.status`?"),
+        ("{sends: [{step: 7d, at: 2026-03-13 09:30, by: sms}]}", "", "step 7d: expected by sms, but it sends by email (sms is not tried before it)"),
+        ("{sends: [{step: 7d, at: 2026-03-13 09:00, by: email}]}", "patient: {zone: Pacific/Kiritimati}",
+         "step 7d: expected at 2026-03-13 09:00, but it sends at 2026-03-13 13:00 (it waits: quiet-hours)"),
         ("{}", "", "step 7d sends at 2026-03-13 09:30 by email, which the test does not mention"),
         ("{held: {step: 1d, because: minor}}", "",
          "step 7d sends at 2026-03-13 09:30 by email, which the test does not mention"),
@@ -97,9 +110,9 @@ def test_a_test_passes_when_what_it_says_comes_about(failures: Failures, expect:
         (SENDS, "now: 2026-03-14 10:00",
          "step 7d: expected that it sends at 2026-03-13 09:30 by email, but it is skipped: its time is past"),
         ("{sends: [{step: 7d, at: 2026-03-13 09:30, by: email}, {step: 1d, at: 2026-03-19 09:30, by: email}]}", "",
-         "step 1d was expected, but the rule plans none of that name"),
+         "step 1d was expected, but the rule plans 7d only"),
         (SENDS, "facts: {appointment.start: absent}",
-         "nothing can be planned: `appointment.start` or `appointment.start` is absent or coarser than a day"),
+         "nothing can be planned: `appointment.start` is absent or coarser than a day"),
     ],
 )  # fmt: skip
 def test_a_failure_says_what_was_expected_and_what_came(failures: Failures, expect: str, extra: str, said: str) -> None:
@@ -132,6 +145,33 @@ def test_what_would_show_too_much_is_withheld(failures: Failures) -> None:
     assert failures(SENDS, change={**change, "reveals: [patient.given_name]": "reveals: []"}) == ()
 
 
+def test_a_value_that_betrays_more_than_its_fact_is_withheld(write: Write) -> None:  # noqa: F811
+    """PV-08: as at sending, by the code tables in use: where somebody was discharged to may be a psychiatric place."""
+    disposition = {
+        "appointment.booked": "encounter.discharged",
+        "appointment.status: booked": "encounter.status: finished",
+        "{before: appointment.start, by: [7d]}": "{after: event.occurred, by: 0m}",
+        "expires: appointment.start": "expires_after: 1d",
+        "[patient.given_name]": "[encounter.disposition]",
+    }
+    folder = write(disposition)
+    policy = folder / "policy.yaml"
+    policy.write_text(
+        policy.read_text(encoding="utf-8").replace("email: ordinary", "email: sensitive"), encoding="utf-8"
+    )
+    given = GIVEN.replace("appointment.booked", "encounter.discharged").partition("  facts:")[0]
+    (folder / "reminder.test.yaml").write_text(
+        f"{given}tests:\n"
+        "  - name: home\n    facts: {encounter.status: finished, encounter.disposition: home}\n"
+        "    expect: {sends: [{step: 0m, at: 2026-03-02 10:00, by: email}]}\n"
+        "  - name: elsewhere\n    facts: {encounter.status: finished, encounter.disposition: psychiatric}\n"
+        "    expect: {withheld: {because: above-ceiling}}\n",
+        encoding="utf-8",
+    )
+    suite = read(folder, load_pack([shipped("mappings")]).sensitivity)
+    assert [result.failures for result in run_suite(suite)] == [(), ()]
+
+
 def test_a_hold_that_never_ends_by_time_is_told_as_held(failures: Failures) -> None:
     """Unmapped reveals are of the highest sensitivity and wait for a person."""
     change = {"reveals: [patient.given_name]": "reveals: [patient.given_name, appointment.location]"}
@@ -151,17 +191,17 @@ def test_values_of_every_type_are_read(failures: Failures) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("now: 2026-03-02 10:00", "now: 2026-03-02", "7:5: `now` must be a local date and time"),
-        ("now: 2026-03-02 10:00", "now: soon", "7:5: `now` must be a local date and time"),
-        ("now: 2026-03-02 10:00", "now: 2026-03-02T10:00Z", "7:5: `now` must be a local date and time"),
+        ("now: 2026-03-02 10:00", "now: 2026-03-02", "4:8: `now` must be a local date and time"),
+        ("now: 2026-03-02 10:00", "now: soon", "4:8: `now` must be a local date and time"),
+        ("now: 2026-03-02 10:00", "now: 2026-03-02T10:00Z", "4:8: `now` must be a local date and time"),
         ("  now: 2026-03-02 10:00\n", "", "6:5: `now` must be"),
         ("  event: appointment.booked\n", "", "6:5: `event` is missing"),
-        ("event: appointment.booked", "event: appointment.boked", "did you mean `appointment.booked`"),
-        ("America/Chicago", "Mars/Olympus", "7:5: `zone` is no time zone"),
-        ("appointment.status: booked", "appointment.stauts: booked", "7:5: unknown fact `appointment.stauts`"),
-        ("appointment.start: 2026-03-20 09:30", "appointment.start: soon", "`appointment.start` does not have a datetime value"),
-        ("appointment.status: booked", "appointment.duration: x", "`appointment.duration` does not have a integer value"),
-        ("appointment.status: booked", "patient.has_email: x", "`patient.has_email` does not have a yesno value"),
+        ("event: appointment.booked", "event: appointment.boked", "3:10: `given.event` must be one of the known words; did you mean `appointment.booked` or"),
+        ("America/Chicago", "Mars/Olympus", "2:9: `zone` is no time zone"),
+        ("appointment.status: booked", "appointment.stauts: booked", "5:48: unknown fact `appointment.stauts`; did you mean `appointment.status`"),
+        ("appointment.start: 2026-03-20 09:30", "appointment.start: soon", "5:30: `appointment.start` takes a local date and time"),
+        ("appointment.status: booked", "appointment.duration: x", "`appointment.duration` takes a whole number"),
+        ("appointment.status: booked", "patient.has_email: x", "`patient.has_email` takes yes or no"),
         ("tests:", "  consents: [permit all]\ntests:", "a consent is `permit` or `deny`, a purpose, a channel and a topic"),
         ("tests:", "  consents: [allow * * *]\ntests:", "a consent is"),
         ("tests:", "  consents: [permit X * *]\ntests:", "a consent is"),
@@ -202,7 +242,7 @@ def test_a_date_fact_is_read_as_a_date() -> None:
     from gateway.analyst.rule_cases import _Reading
     from gateway.model.facts import FactType
 
-    reading = _Reading("f:1:1", "UTC", [])
+    reading = _Reading(load_text("tests: [x]", "f"), 0, "UTC", [])
     assert str(reading._typed(FactType.DATE, "2026-03-15")) == "2026-03-15"
     assert reading._typed(FactType.DATE, "soon") is None
 
