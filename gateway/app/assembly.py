@@ -19,16 +19,19 @@ from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ConfigError, SchemaError
 from gateway.packs import shipped
+from gateway.pipeline.approval import Signer
 from gateway.pipeline.deliver import Deliverer
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.intake import IntakeThread
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.rounds import Keep, Rounds
-from gateway.pipeline.rules import ActiveRules, activate, in_force
+from gateway.pipeline.rules import Active, ActiveRules, activate, activations, in_force, newest
 from gateway.pipeline.site import Site, SourceEntry
 from gateway.pipeline.witnessing import Witness
 from gateway.ports import Channel, Clock, Reader, Source, SystemClock
+from gateway.ruleset import RuleSet
 from gateway.ruleset.load import load as load_rules
+from gateway.ruleset.load import read_files
 from gateway.settings import Settings
 from gateway.store import migrations, tables
 from gateway.store.engine import Store, parsed, sqlite_path
@@ -56,11 +59,16 @@ class Gateway:
     rules: ActiveRules
     pack: Pack
     feeds: Mapping[str, Feed]
-    readers: Mapping[str, Reader]
+    reading: Callable[[RuleSet], Mapping[str, Reader]]
     receiver: Receiver
     channels: Mapping[ChannelKind, Channel]
     doorbell: Doorbell
     closing: list[Callable[[], None]] = field(default_factory=list)
+
+    @property
+    def readers(self) -> Mapping[str, Reader]:
+        """By source what reads its messages, for the facts that the rules in force ask for."""
+        return self.reading(self.rules.current().ruleset)
 
     def close(self) -> None:
         """Stop and give back, last opened first."""
@@ -105,28 +113,28 @@ def assemble(
 ) -> Gateway:
     """Open the store, load rules and mappings, find connectors; nothing runs yet.
 
-    `activates`: put the rule folder in force, audited. Commands that only look leave it as it is.
+    `activates`: put the rule folder in force, audited. Commands that only look leave it as it is. With `approval:
+    signature` the folder counts for nothing: what is in force is what was approved and lies in the database.
 
     An embedded SQLite file that does not exist yet is created; any other schema trouble is a SchemaError.
     Raises ConfigError, KeyringError, StoreError.
     """
     clock = clock or SystemClock()
     keyring = keyring or Keyring.load(settings.keys)
-    ruleset = load_rules(settings.rules)
     channels = _channels(settings, clock)
     store = _open(settings, keyring, clock)
     try:
         pack = _pack(settings)
         site = _site(settings, store, pack)
-        active = activate(store, ruleset, account=account()) if activates else in_force(store, ruleset)
-        rules = ActiveRules(active)
+        people = signers(settings)
+        rules = ActiveRules(_rules(settings, store, people, activates=activates), store, people)
         feeds = {name: feed_of(settings, name) for name in settings.sources}
-        readers = {name: Hl7v2Reader(pack.of(name), feed, facts=ruleset.facts_used) for name, feed in feeds.items()}
+        reading = _reading(pack, feeds)
     except BaseException:
         store.close()
         raise
     doorbell = Doorbell()
-    receiver = Receiver(store=store, site=site, rules=rules, readers=readers, ring=doorbell)
+    receiver = Receiver(store=store, site=site, rules=rules, readers=reading, ring=doorbell)
     gateway = Gateway(
         settings=settings,
         clock=clock,
@@ -135,13 +143,33 @@ def assemble(
         rules=rules,
         pack=pack,
         feeds=feeds,
-        readers=readers,
+        reading=reading,
         receiver=receiver,
         channels=channels,
         doorbell=doorbell,
     )
     gateway.closing += [store.close, *(channel.close for channel in channels.values())]
     return gateway
+
+
+def signers(settings: Settings) -> dict[str, Signer] | None:
+    """Who may stand for a rule set, by name; None where nobody need (`approval: none`)."""
+    if settings.file.approval == "none":
+        return None
+    people = settings.file.people
+    return {name: Signer(name=name, key=one.raw_key, roles=frozenset(one.roles)) for name, one in people.items()}
+
+
+def _rules(settings: Settings, store: Store, people: Mapping[str, Signer] | None, *, activates: bool) -> Active:
+    """What is in force: the folder, put there now, or what was approved. A look before the first approval sees the folder."""
+    if people is not None or settings.file.report == "required":
+        with store.read() as unit:
+            known = activations(unit, 1)
+        if known or (people is not None and activates):  # newest says what to do when nothing is in force
+            return newest(store, settings.rules, people)
+    if activates:  # also the first of those that need a report: there is nothing to compare with
+        return activate(store, read_files(settings.rules), settings.rules, account=account())
+    return in_force(store, load_rules(settings.rules))
 
 
 def _open(settings: Settings, keyring: Keyring, clock: Clock) -> Store:
@@ -209,6 +237,24 @@ def _pack(settings: Settings) -> Pack:
     return pack
 
 
+def _reading(pack: Pack, feeds: Mapping[str, Feed]) -> Callable[[RuleSet], Mapping[str, Reader]]:
+    """Readers by the facts a rule set asks for, made once each; few rule sets of a process's life differ in them."""
+    made: dict[frozenset[str], Mapping[str, Reader]] = {}
+
+    def reading(ruleset: RuleSet) -> Mapping[str, Reader]:
+        found = made.get(ruleset.facts_used)
+        if found is None:
+            found = made[ruleset.facts_used] = readers_of(pack, feeds, ruleset.facts_used)
+        return found
+
+    return reading
+
+
+def readers_of(pack: Pack, feeds: Mapping[str, Feed], facts: frozenset[str]) -> dict[str, Reader]:
+    """By source what reads its messages, keeping only `facts`. Raises ConfigError."""
+    return {name: Hl7v2Reader(pack.of(name), feed, facts=facts) for name, feed in feeds.items()}
+
+
 def feed_of(settings: Settings, name: str) -> Feed:
     """How one configured source speaks, for the mapping."""
     source = settings.sources[name]
@@ -246,7 +292,7 @@ def sources_of(settings: Settings, clock: Clock) -> list[Source]:
 
 def dispatcher_of(gateway: Gateway, ring: Callable[[Sequence[int]], None]) -> Dispatcher:
     """The dispatcher of an assembled gateway."""
-    return Dispatcher(gateway.store, ring, hold_expires=gateway.rules.current().ruleset.policy.hold_expires)
+    return Dispatcher(gateway.store, ring, hold_expires=lambda: gateway.rules.renew().ruleset.policy.hold_expires)
 
 
 def deliverer_of(gateway: Gateway) -> Deliverer:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -13,6 +12,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.when import Millis
 from gateway.ports import Channel, Clock
 from gateway.settings import Section
+from gateway.settings.installed import offered
 from gateway.settings.secrets import references
 from gateway.yamlfile import Node, members, validate_node
 
@@ -38,11 +38,11 @@ def made(section: Section, clock: Clock, **more: object) -> Any:
 def connector(section: Section) -> Make:
     """What an installed package offers under the section's kind. Raises ConfigError when none does."""
     group = f"gateway.{section.group}"
-    for point in entry_points(group=group):
+    for point in offered(group):
         if point.name == section.kind:
             loaded: Make = point.load()
             return loaded
-    known = ", ".join(sorted(point.name for point in entry_points(group=group))) or "none"
+    known = ", ".join(sorted(point.name for point in offered(group))) or "none"
     raise ConfigError(f"{section.where}: there is no connector `{section.kind}`; installed: {known}")
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
-from importlib.metadata import entry_points
 
+from gateway.settings.installed import offered
 from gateway.settings.sections import SiteFile, SourceSection
 from gateway.settings.settings import PRODUCTION
 from gateway.yamlfile import Node
@@ -124,4 +124,4 @@ def _alerts(root: Node, file: SiteFile) -> Iterator[str]:
 
 def kinds(group: str) -> frozenset[str]:
     """The names of the connectors that are installed: entry points of "gateway.sources", "gateway.channels", "gateway.alerts"."""
-    return frozenset(point.name for point in entry_points(group=group))
+    return frozenset(point.name for point in offered(group))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND
 from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, Zone, between
@@ -174,6 +175,32 @@ class ApiSection(Section):
     tls: ApiTlsSection | None = None
 
 
+class PersonSection(Section):
+    """A person who may stand for a rule set: `key` is their Ed25519 public key in base64 (`caregate rules key`).
+
+    Whoever left keeps their key here, with `roles: []`: what they signed while they were there still holds.
+    """
+
+    key: Line
+    roles: tuple[Literal["analyst", "approver"], ...] = ()
+
+    @field_validator("key")
+    @classmethod
+    def _is_a_key(cls, text: str) -> str:
+        try:
+            raw = base64.b64decode(text, validate=True)
+        except ValueError:
+            raw = b""
+        if len(raw) != 32:  # RFC 8032 5.1.5
+            raise ValueError("must be an Ed25519 public key in base64, as `caregate rules key` prints it")
+        return text
+
+    @property
+    def raw_key(self) -> bytes:
+        """The 32 bytes of the key."""
+        return base64.b64decode(self.key)
+
+
 class SiteFile(Section):
     """The whole of caregate.yaml."""
 
@@ -194,3 +221,6 @@ class SiteFile(Section):
     worker: WorkerSection = WorkerSection()
     api: ApiSection = ApiSection()
     alerts: AlertsSection = AlertsSection()
+    approval: Literal["none", "signature"] = "none"
+    report: Literal["no", "required"] = "no"
+    people: Mapping[Name, PersonSection] = Field(default_factory=dict)
