@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING, Annotated, Protocol
 
 import typer
 
+from gateway.analyst.finding_formats import Shape
+from gateway.cli import findings as printed
 from gateway.cli import site
 from gateway.cli.terminal import emit, note, say
 from gateway.model.errors import CommandError, ConfigError
+from gateway.model.when import to_datetime
+from gateway.ports import SystemClock
 
 if TYPE_CHECKING:
-    from gateway.analyst.lint import Finding
+    from collections.abc import Sequence
+
+    from gateway.analyst.findings import Finding
+    from gateway.analyst.mapping_coverage import Tried
+    from gateway.analyst.rule_tests import Result, Suite
+    from gateway.mapping.pack import Pack
 
 Folder = Annotated[
     Path | None,
@@ -102,22 +111,20 @@ def lint(
         bool, typer.Option("--no-secrets", help="Leave env: and file: references alone: for a machine without them.")
     ] = False,
     json: site.Json = False,
+    shape: printed.Format = None,
 ) -> None:
     """Check configuration, rules, templates, mappings.
 
     Problems with file, line and column, a kind at a time: wrong settings and connector options, files and variables that
     are named and not there, rules that cannot do what they say. Exit code 1 when there is one.
 
-    Examples: caregate lint · caregate lint --json · caregate lint --no-secrets
+    Examples: caregate lint · caregate lint --no-secrets · caregate lint --format github
     """
+    how = printed.shape(shape, json=json)
     packs = _packs(folder, config, secrets=not no_secrets)
     findings = _findings(packs)
-    for finding in findings:
-        if json:
-            emit(finding)
-        else:
-            say(str(finding))
-    if not json:
+    printed.show(findings, how)
+    if how is Shape.TEXT:
         looked = f"{packs.rules} and {' + '.join(map(str, packs.mappings))}"
         if packs.config is not None:
             looked = f"{packs.config}, {looked}"
@@ -128,7 +135,7 @@ def lint(
 
 def _findings(packs: Packs) -> list[Finding]:
     """What is wrong with the configuration, with the rules as seen with the mappings in use, and with those."""
-    from gateway.analyst.lint import finding_of
+    from gateway.analyst.findings import finding_of
     from gateway.analyst.lint import lint as lint_rules
     from gateway.analyst.lint_paths import lint_paths
     from gateway.mapping.pack import load_pack
@@ -136,38 +143,87 @@ def _findings(packs: Packs) -> list[Finding]:
     found = sorted(finding_of(problem, "CG003") for problem in packs.problems)
     if not packs.rules.is_dir() and packs.problems:
         return found  # that there is no such folder is told already
+    today = to_datetime(SystemClock().now()).date()
     try:
         pack = load_pack(packs.mappings)
     except ConfigError as error:
-        broken = [finding_of(problem, "CG002") for problem in error.problems]
-        return [*found, *broken, *lint_paths(packs.mappings), *lint_rules(packs.rules)]
+        broken = sorted(finding_of(problem, "CG002") for problem in error.problems)
+        return [*found, *broken, *lint_paths(packs.mappings), *lint_rules(packs.rules, today=today)]
     strange = () if packs.sources is None else pack.check_sources(packs.sources)
     found += [finding_of(problem, "CG002") for problem in strange]
-    rules = lint_rules(packs.rules, events=pack.kinds(), codes=pack.words())
+    rules = lint_rules(packs.rules, events=pack.kinds(), codes=pack.words(), triggers=_triggers(pack), today=today)
     return [*found, *lint_paths(packs.mappings), *rules]
 
 
-def run_tests(folder: Folder = None, config: site.Config = None, json: site.Json = False) -> None:
+def _triggers(pack: Pack) -> dict[str, frozenset[str]]:
+    """By message type, the kinds of event it may become."""
+    found: dict[str, frozenset[str]] = {}
+    for family in (family for one in pack.every for family in one.families.values()):
+        for type_, trigger in family.messages.items():
+            every = (trigger, *trigger.when.values())
+            kinds = frozenset(one.event.value for one in every if one.event is not None and one.event.fires)
+            found[type_] = found.get(type_, frozenset()) | kinds
+    return found
+
+
+def run_tests(
+    folder: Folder = None,
+    config: site.Config = None,
+    json: site.Json = False,
+    coverage: printed.Coverage = False,
+    require_coverage: printed.Required = None,
+) -> None:
     """Run the tests beside rules and mappings.
 
     A failed expectation names the line that decided. Exit code 1 when one fails.
 
-    Example: caregate test
+    Examples: caregate test · caregate test --coverage · caregate test --require-coverage 100
     """
     from gateway.analyst import mapping_tests, rule_tests
+    from gateway.analyst.mapping_coverage import Tried
+    from gateway.mapping.pack import load_pack
 
     packs = _packs(folder, config, secrets=False)
     if packs.problems:
         note(f"caregate: {site.NAME} has {len(packs.problems)} mistakes; `caregate lint` tells them")
-    results: list[Tested] = [*rule_tests.run(packs.rules), *mapping_tests.run(packs.mappings)]
+    suite, tried = rule_tests.read(packs.rules, load_pack(packs.mappings).sensitivity), list[Tried]()
+    of_rules = list(rule_tests.run_suite(suite))
+    results: list[Tested] = [*of_rules, *mapping_tests.run(packs.mappings, tried)]
     failed = [result for result in results if result.failures]
     if json:
         for result in results:
             emit(result)
     else:
         for result in failed:
-            for sentence in result.failures:
-                say(f"{result.file}:{result.line}: {result.name}: {sentence}")
+            more = f" (and {len(result.failures) - 1} more)" if len(result.failures) > 1 else ""
+            say(f"{result.file}:{result.line}: {result.name}: {result.failures[0]}{more}")
         say(f"{len(results)} tests, {len(failed)} failed")
-    if failed:
+    short = False
+    if coverage or require_coverage is not None:
+        short = _coverage(packs, suite, of_rules, tried, listed=coverage, required=require_coverage, json=json)
+    if failed or short:
         raise typer.Exit(1)
+
+
+def _coverage(
+    packs: Packs,
+    suite: Suite,
+    results: Sequence[Result],
+    tried: list[Tried],
+    *,
+    listed: bool,
+    required: int | None,
+    json: bool,
+) -> bool:
+    """Say what no test decided; whether that is more than was allowed."""
+    from gateway.analyst import condition_coverage, mapping_coverage, rule_tests
+
+    conditions = condition_coverage.uncovered(suite.rules, rule_tests.passed(suite, results))
+    percent = condition_coverage.percent(suite.rules, conditions)
+    unread = mapping_coverage.unread(packs.mappings, tried)
+    read = mapping_coverage.percent(packs.mappings, unread)
+    if json:
+        for one in (*conditions, *unread):
+            emit(one)
+        return required is not None and min(percent, read) < required
+    return printed.coverage(conditions, unread, percent, read, listed=listed, required=required)

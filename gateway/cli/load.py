@@ -173,17 +173,20 @@ def _source(gateway: Gateway, named: str | None) -> str:
 
 
 @contextmanager
-def _gateway(config: Path | None) -> Iterator[Gateway]:
-    """The site's gateway; where there is no site, one for the occasion, in a folder that is removed afterwards."""
+def _gateway(config: Path | None, *, activates: bool = True) -> Iterator[Gateway]:
+    """The site's gateway; where there is no site, one for the occasion, in a folder that is removed afterwards.
+
+    `activates`: as `site.opened`; what only looks leaves the site's rules as they are.
+    """
     if site.find(config) is not None:
-        with site.opened(config, activates=True) as gateway:
+        with site.opened(config, activates=activates) as gateway:
             yield gateway
         return
     from gateway.app.upkeep import create_keys
 
     with tempfile.TemporaryDirectory(prefix="caregate-") as folder:
         here = Path(folder, "site")
-        newsite.write(here, create_keys)
+        newsite.write(here, create_keys, edited=False)
         note(
             f"caregate: no {site.NAME} here: reading into a site for the occasion (shipped rules, nobody is contacted)"
         )

@@ -90,17 +90,33 @@ An overlay that adds a code (`codes/service.yaml`):
 `caregate run` reads these files when it starts: restart it after a change, then `caregate plan --open` reads what is known again.
 """
 
-_IGNORE = "caregate.keys\n*.db\n*.db-shm\n*.db-wal\n"
+SCHEMAS = ".schemas"
+# Completion and hover in VS Code with its YAML extension (redhat.vscode-yaml); `caregate rules schema` writes them anew.
+_EDITOR = """\
+{
+  "yaml.schemas": {
+    "./.schemas/rules.schema.json": "rules/*.yaml",
+    "./.schemas/mappings.schema.json": "mappings/**/*.yaml"
+  }
+}
+"""
+
+_IGNORE = "caregate.keys\n*.db\n*.db-shm\n*.db-wal\npreview/\n"
 
 
-def write(folder: Path, create_keys: Callable[[Path], object]) -> None:
-    """Make a site in `folder`, which must be absent or empty (CommandError). `create_keys` writes the key file, 0600."""
+def write(folder: Path, create_keys: Callable[[Path], object], *, edited: bool = True) -> None:
+    """Make a site in `folder`, which must be absent or empty (CommandError). `create_keys` writes the key file, 0600.
+
+    `edited`: somebody will, so that editors are told what may be written; a site for the occasion does without.
+    """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise CommandError(f"{folder} is not empty: a site is made in a folder of its own, nothing is overwritten")
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))  # mode 0700
     try:
         _fill(made, create_keys)
+        if edited:
+            _help_editors(made)
         made.rename(folder)  # whole or not at all
     except BaseException:
         shutil.rmtree(made, ignore_errors=True)
@@ -110,9 +126,19 @@ def write(folder: Path, create_keys: Callable[[Path], object]) -> None:
 def _fill(folder: Path, create_keys: Callable[[Path], object]) -> None:
     (folder / "caregate.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / ".gitignore").write_text(_IGNORE, encoding="utf-8")
-    shutil.copytree(shipped("rules"), folder / "rules", ignore=shutil.ignore_patterns("__pycache__", ".*"))
+    shutil.copytree(shipped("rules"), folder / "rules", ignore=shutil.ignore_patterns("__pycache__", ".*", "PHI.md"))
     for path in (folder / "rules").rglob("*"):
         path.chmod(0o755 if path.is_dir() else 0o644)  # an installed package may be read-only; these are to be edited
     (folder / "mappings").mkdir()
     (folder / "mappings" / "README.md").write_text(_MAPPINGS, encoding="utf-8")
     create_keys(folder / "caregate.keys")
+
+
+def _help_editors(folder: Path) -> None:
+    from gateway.analyst.schemas import files
+
+    (folder / SCHEMAS).mkdir()
+    for name, text in files().items():
+        (folder / SCHEMAS / name).write_text(text, encoding="utf-8")
+    (folder / ".vscode").mkdir()
+    (folder / ".vscode" / "settings.json").write_text(_EDITOR, encoding="utf-8")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gateway.cli import site
+from gateway.cli import USUAL, site
 from gateway.cli.terminal import note
 from gateway.model.errors import CommandError
 
@@ -48,6 +49,7 @@ def run(
         print(print_config(site.settings(config, secrets=False)), end="")
         return
     wanted = roles_of(roles)
+    gc.set_threshold(*USUAL)
     from gateway import telemetry
 
     telemetry.configure()

@@ -219,7 +219,7 @@ def test_a_sites_overlay_is_what_is_shown_and_checked(site, tables, feed, write)
     )
     ran = site("lint")
     assert ran.code == 1
-    assert "ours.yaml:3:31: CG060 `AIS-33` is in no version of HL7 v2: AIS has 12 fields" in ran.out
+    assert "ours.yaml:3:31: CG080 `AIS-33` is in no version of HL7 v2: AIS has 12 fields" in ran.out
 
 
 def test_a_file_for_one_source_is_shown_for_that_source_and_linted_for_all(site, tables, feed, write):
