@@ -7,6 +7,7 @@ import pytest
 from clinic_dsl import Clinic
 
 from gateway.model.when import HOUR
+from gateway.packs import shipped
 from gateway.pipeline import inspect
 from gateway.store import tables
 
@@ -139,7 +140,7 @@ def test_a_corrected_name_and_birth_date_count_once_a_person_agreed(booked: Clin
         booked.books("Ann", on=FIRST, appointment="A001", pid=corrected)
         assert booked.holds("Ann") == set()
     booked.passes("18d")
-    assert "Hello QVXNAMED," in booked.mailbox("Ann")[0].text
+    assert "Hello Qvxnamed," in booked.mailbox("Ann")[0].text
 
 
 def test_a_married_name_is_believed(booked: Clinic) -> None:
@@ -414,10 +415,18 @@ def test_an_old_reminder_rule_does_not_revive_after_the_hour(booked: Clinic) -> 
 
 
 def test_a_language_nobody_translated_falls_back(booked: Clinic) -> None:
-    """PI-11: Spanish is known as a language; the text is the one there is."""
+    """PI-11: Polish is known as a language, and no template is there in it; the text is the one there is."""
+    assert not list((shipped("rules") / "templates").glob("*/pl"))
+    booked.changes("Ann", pid={15: "POL"})
+    booked.passes("18d")
+    assert [mail.subject for mail in booked.mails()] == ["A message from Lakeside Health"] * 2
+
+
+def test_a_patient_is_written_to_in_a_language_somebody_translated(booked: Clinic) -> None:
+    """PI-11: as the feed told it last."""
     booked.changes("Ann", pid={15: "SPA"})
     booked.passes("18d")
-    assert len(booked.mails()) == 2
+    assert [mail.subject for mail in booked.mails()] == ["Un mensaje de Lakeside Health"] * 2
 
 
 def test_patients_are_found_again_after_a_restart(booked: Clinic) -> None:

@@ -8,6 +8,9 @@ import pytest
 from clinic_dsl import Clinic
 from clinic_site import shipped_rule, write_rules
 
+from connectors.channels.recording import RecordingChannel
+from gateway.model.consent import ChannelKind
+
 FIRST, WEEK, DAY_BEFORE = "2026-03-20 09:30", "2026-03-13 09:30", "2026-03-19 09:30"
 
 
@@ -80,3 +83,35 @@ def test_a_rule_for_many_channels_falls_back_only_where_it_may(clinic: Clinic, t
     clinic.books("Ann", on=FIRST)
     clinic.passes("18d")
     assert clinic.arrivals("Ann") == [WEEK, DAY_BEFORE]
+
+
+# -- the patient's own choice
+
+PHONE, MAIL = "(312)555-0143^PRS^CP^^^^^^^^^^^^^^^{}", "^NET^Internet^ann@patients.example^^^^^^^^^^^^^^{}"
+TEXTED, MAILED = ["sms", "sms"], ["email", "email"]
+
+
+@pytest.mark.parametrize(
+    ("asks", "ranks", "expected"),
+    [
+        ("[preferred, sms, email]", ("2", "1"), MAILED),
+        ("[preferred, email, sms]", ("1", "2"), TEXTED),
+        ("[preferred, sms, email]", ("", ""), TEXTED),
+        ("[preferred, email, sms]", ("", "1"), MAILED),
+        ("[preferred, email, portal]", ("1", "2"), MAILED),
+        ("[sms, email]", ("2", "1"), TEXTED),
+    ],
+)
+def test_what_the_patient_ranked_first_is_asked_first(
+    clinic: Clinic, tmp_path: Path, asks: str, ranks: tuple[str, str], expected: list[str]
+) -> None:
+    """PI-09: `preferred` takes the order of XTN.18, and only among the rule's channels; without it the rule's stands."""
+    changed = shipped_rule("appointment-reminder", ("[preferred, sms, email]", asks))
+    clinic.restarts(rules=write_rules(tmp_path / "own", {"appointment-reminder": changed}))
+    texts = RecordingChannel(options={"kind": "sms"}, clock=clinic.clock)
+    clinic.gateway.channels[ChannelKind.SMS] = texts  # type: ignore[index]  # a test's own channel
+    clinic.enrols("Ann", pid={13: f"{PHONE.format(ranks[0])}~{MAIL.format(ranks[1])}"})
+    clinic.consents("Ann", to="sms")
+    clinic.books("Ann", on=FIRST)
+    clinic.passes("18d")
+    assert [one.channel.value for one in (*texts.envelopes, *clinic.post.envelopes)] == expected

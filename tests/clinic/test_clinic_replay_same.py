@@ -1,0 +1,103 @@
+"""Whatever a feed says and people decide, replaying the rules in force tells what the gateway itself did."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+
+import pytest
+from clinic_dsl import Clinic
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from gateway.app.replay.play import Message, collected, play
+from gateway.model.when import DAY, HOUR, MINUTE
+from gateway.ports import SetClock
+from gateway.ruleset.load import read_files
+from gateway.store.keyring import Keyring
+
+PEOPLE = ("ann", "bob", "eve")
+Said = tuple[str, str, int, int]
+"""What happens, to whom, after how many minutes, and a number it may make something of."""
+
+
+def _on(clinic: Clinic, number: int) -> str:
+    """A wall time of the weeks to come."""
+    return clinic.wall(clinic.clock.now() - clinic.clock.now() % HOUR + number * 11 * HOUR + 15 * MINUTE * (number % 4))
+
+
+def _again(clinic: Clinic, number: int) -> None:
+    clinic.hears(clinic.spoken[-1 - number % min(len(clinic.spoken), 5)])
+
+
+def _late(clinic: Clinic, who: str, number: int) -> None:
+    clinic.books(who, _on(clinic, number), appointment="A001", at=clinic.clock.now() - number * HOUR)
+
+
+SAYS: dict[str, Callable[[Clinic, str, int], object]] = {
+    "books": lambda clinic, who, number: clinic.books(who, _on(clinic, number)),
+    "moves": lambda clinic, who, number: clinic.reschedules(who, _on(clinic, number)),
+    "cancels": lambda clinic, who, _: clinic.cancels(who),
+    "misses": lambda clinic, who, _: clinic.misses(who),
+    "modifies": lambda clinic, who, _: clinic.modifies(who),
+    "admits": lambda clinic, who, _: clinic.admits(who),
+    "discharges": lambda clinic, who, _: clinic.discharges(who),
+    "updates": lambda clinic, who, _: clinic.updates(who),
+    "dies": lambda clinic, who, _: clinic.dies(who),
+    "lives": lambda clinic, who, _: clinic.lives(who),
+    "has a new address": lambda clinic, who, number: (
+        clinic.person(who, email=f"{who}.{number}@inbox.example"),
+        clinic.changes(who),
+    ),
+    "repeats": lambda clinic, _, number: _again(clinic, number),
+    "is overtaken": _late,
+    "is loaded": lambda clinic, who, number: clinic.books(who, _on(clinic, number), baseline=True),
+    "says yes": lambda clinic, who, _: clinic.consents(who),
+    "says no": lambda clinic, who, _: clinic.consents(who, permit=False, topic="appointments"),
+    "opts out": lambda clinic, who, _: clinic.opts_out(who),
+}
+_OF_AN_APPOINTMENT = {"moves", "cancels", "misses", "modifies", "is overtaken"}
+_OFTEN = ("books", "books", "books", "moves", "admits", "discharges", "says yes")
+
+said = st.tuples(
+    st.sampled_from((*SAYS, *_OFTEN)), st.sampled_from(PEOPLE), st.integers(1, 3 * DAY // MINUTE), st.integers(1, 40)
+)
+
+
+def _lives(clinic: Clinic, script: list[Said]) -> None:
+    booked: set[str] = set()
+    for who in PEOPLE:
+        clinic.enrols(who)
+    for what, who, minutes, number in script:
+        clinic.passes(f"{minutes}m")
+        if what in ("books", "is loaded"):
+            booked.add(who)
+        if what not in _OF_AN_APPOINTMENT or who in booked:
+            SAYS[what](clinic, who, number)
+    clinic.passes("9d")
+
+
+def _told(played: dict[tuple[int, str, str, str], Message]) -> dict[tuple[int, str, str, str], tuple[object, ...]]:
+    return {key: (one.state, one.reason, one.channel, one.at) for key, one in played.items()}
+
+
+@settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(script=st.lists(said, min_size=3, max_size=14))
+def test_the_rules_in_force_replayed_do_what_they_did(
+    script: list[Said], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Every request: its rule and step, its state and why, by which channel it left and when."""
+    home = tmp_path_factory.mktemp("same")
+    shutil.copy(request.getfixturevalue("_sqlite_template"), home / "caregate.db")
+    clock = SetClock(1_772_463_600_000)  # 2026-03-02 9:00 in Chicago
+    since = clock.now()
+    clinic = Clinic(
+        home, f"sqlite:///{home / 'caregate.db'}", Keyring.create(home / "keys.json"), clock, seed=str(home)
+    )
+    try:
+        _lives(clinic, script)
+        site, kinds = clinic.gateway.settings, tuple(clinic.gateway.channels)
+        played = play(site, read_files(site.rules), home, since, clock.now(), clock=clock, kinds=kinds)
+        assert _told(played.messages) == _told(collected(clinic.gateway.store))
+    finally:
+        clinic.closes()
