@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.migrations import migrate
-from tests.bench import micro, sampling
+from tests.bench import crowded, micro, replayed, rule_folder, sampling
 from tests.bench.known import World
 from tests.bench.lines import Bench, Line
 from tests.bench.servers import Postgres
 
 CONNECTIONS = (1, 8, 32)
+APART = (rule_folder, crowded, replayed)  # each makes a world of its own
 
 
 def lines() -> list[Line]:
@@ -51,8 +52,15 @@ def main() -> None:
             return
         micros = [one for one in micro.NAMES if one.startswith(only)]
         wanted = [line for line in lines() if line.name.startswith(only)]
+        apart = [(part, name) for part in APART for name in part.NAMES if name.startswith(only)]
+        for part, name in apart:
+            _print(part.measure(name, folder))
+        if apart and not micros and not wanted:
+            return
         if not micros and not wanted:
-            names = ", ".join([*micro.NAMES, *(line.name for line in lines())])
+            names = ", ".join(
+                [*micro.NAMES, *(line.name for line in lines()), *(name for part in APART for name in part.NAMES)]
+            )
             print(f"there is no line whose name begins with `{only}`; there are {names}", file=sys.stderr)
             raise SystemExit(2)
         world.build()

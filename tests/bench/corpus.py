@@ -73,10 +73,15 @@ class Feed:
     """Makes the messages of one feed, in order.
 
     `now`: the instant of its first message; a message a millisecond. `day`: the day from which appointments are
-    counted, one for all feeds about the same people. `prefix`: of its control ids.
+    counted, one for all feeds about the same people. `prefix`: of its control ids. `told`: how many messages other
+    feeds told before it, so that what it books and admits is new. `ward`: who is in hospital and by which visit, one for
+    all feeds of a month that begins with nobody known: then those it admits go home again.
     """
 
-    def __init__(self, *, now: datetime, day: date, prefix: str = "B", seed: int = 20) -> None:
+    def __init__(
+        self, *, now: datetime, day: date, prefix: str = "B", seed: int = 20, told: int = 0,
+        ward: list[tuple[int, int]] | None = None,
+    ) -> None:  # fmt: skip
         self._now = now.astimezone(UTC)
         self._day = day
         self._prefix = prefix
@@ -84,7 +89,9 @@ class Feed:
         self._open = list(range(APPOINTMENTS))
         self._random.shuffle(self._open)
         self._count = 0
+        self._fresh = PATIENTS + told
         self._moved = 0
+        self._ward = ward
 
     def known(self) -> Iterator[bytes]:
         """What was told before: everybody once, some by booking an appointment, some by an admission."""
@@ -108,23 +115,34 @@ class Feed:
         """Of 100 messages: how many of which kind."""
         anybody, inpatient = self._anybody, self._inpatient
         return [
-            (26, lambda: self._siu("S12", anybody(), PATIENTS + self._count, "Booked")),
+            (26, lambda: self._siu("S12", anybody(), self._fresh + self._count, "Booked")),
             (6, lambda: self._siu("S13", (n := self._appointed()), n, "Booked")),
             (4, lambda: self._siu("S15", (n := self._appointed()), n, "Cancelled")),
             (4, lambda: self._siu("S14", (n := self._random.randrange(APPOINTMENTS)), n, "Booked")),
-            (8, lambda: self._adt("A01", anybody(), visit=PATIENTS + self._count)),
-            (16, lambda: self._adt("A04", anybody(), visit=PATIENTS + self._count, kind="O")),
-            (25, lambda: self._adt("A08", (n := inpatient()), visit=n)),
-            (3, lambda: self._adt("A03", (n := inpatient()), visit=n, disposition="01")),
-            (4, lambda: self._adt("A03", (n := inpatient()), visit=n, disposition="02")),
+            (8, lambda: self._adt("A01", *self._admitted())),
+            (16, lambda: self._adt("A04", anybody(), visit=self._fresh + self._count, kind="O")),
+            (25, lambda: self._adt("A08", *inpatient())),
+            (3, lambda: self._adt("A03", *inpatient(leaves=True), disposition="01")),
+            (4, lambda: self._adt("A03", *inpatient(leaves=True), disposition="02")),
             (4, lambda: self._adt("A31", anybody())),
         ]
 
     def _anybody(self) -> int:
         return self._random.randrange(PATIENTS)
 
-    def _inpatient(self) -> int:
-        return APPOINTMENTS + self._random.randrange(VISITS)
+    def _admitted(self) -> tuple[int, int]:
+        one = (self._anybody(), self._fresh + self._count)
+        if self._ward is not None:
+            self._ward.append(one)
+        return one
+
+    def _inpatient(self, *, leaves: bool = False) -> tuple[int, int]:
+        """Who is in hospital, and the number of the visit."""
+        if not self._ward:
+            number = APPOINTMENTS + self._random.randrange(VISITS)
+            return number, number
+        at = self._random.randrange(len(self._ward))
+        return self._ward.pop(at) if leaves else self._ward[at]
 
     def _appointed(self) -> int:
         """Somebody whose appointment is moved or cancelled; nobody twice before everybody once."""
@@ -149,7 +167,7 @@ class Feed:
         return person(number).pid(self._random.randrange(10_000) if changed else None)
 
     def _adt(
-        self, trigger: str, number: int, *, visit: int | None = None, kind: str = "I", disposition: str = ""
+        self, trigger: str, number: int, visit: int | None = None, *, kind: str = "I", disposition: str = ""
     ) -> bytes:
         head, stamp = self._head("ADT", trigger, "ADT_A05" if visit is None else "ADT_A01")
         one = person(number)
