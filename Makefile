@@ -15,7 +15,7 @@ PURE := gateway/model/*,gateway/policy/*,gateway/ruleset/*,gateway/mapping/*
 PURE_TESTS := tests/model tests/policy tests/rules tests/mapping tests/yamlfile tests/fuzz/test_fuzz_bounds.py
 ONLY ?=
 
-.PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak lock clean
+.PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak lock reference clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,9 +59,9 @@ types: $(V)/.test ## mypy --strict
 contracts: $(V)/.test ## what may import what
 	@$(RUN)lint-imports
 
-packs: $(V)/.test ## the shipped rules and mappings: lint, and the tests beside them
+packs: $(V)/.test ## the shipped rules and mappings: lint, and the tests beside them, which decide every condition
 	@$(RUN)caregate lint
-	@$(RUN)caregate test
+	@$(RUN)caregate test --require-coverage 100
 
 coverage: $(V)/.test ## pytest, with 100 % of branches on the pure packages by the tests that are theirs
 	@mkdir -p build
@@ -91,6 +91,11 @@ lock: $(V)/.test ## constraints.txt anew from pyproject.toml: exact versions of 
 		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options \
 		--output-file=build/constraints.txt pyproject.toml
 	@{ echo '# Exact versions that were tested together. Refresh with: make lock'; grep -v ' @ ' build/constraints.txt; } > constraints.txt
+
+reference: $(V)/.test ## rules/REFERENCE.md, mappings/REFERENCE.md and rules/PHI.md anew, from what they describe
+	@$(RUN)caregate rules reference --out rules/REFERENCE.md
+	@$(RUN)caregate mappings reference --out mappings/REFERENCE.md
+	@$(RUN)caregate phi . --markdown rules/PHI.md
 
 clean: ## remove what was made
 	rm -rf $(V) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

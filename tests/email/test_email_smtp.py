@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from email_parts import NOW, WORDS, Authority, Post, channel, envelope, free_port, relay, script, to, until_dot
 
-from connectors.channels.email import EmailChannel
+from connectors.channels.email import EmailChannel, smtp
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError, ConfigError, DeliveryError, Refused, Unavailable, Unknown
 from gateway.model.party import ContactPoint, ContactSystem
@@ -465,3 +465,15 @@ def test_options_come_as_text_from_the_configuration() -> None:
     assert mail.timeout == 7.5
     assert mail.kind is ChannelKind.EMAIL
     mail.close()
+
+
+def test_the_systems_authorities_are_read_with_the_first_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are many, and most commands send nothing. A file of our own is read at once: a wrong one stops the start."""
+    read: list[object] = []
+    real = smtp.tls_context
+    monkeypatch.setattr(smtp, "tls_context", lambda options: read.append(options) or real(options))
+    with relay(post := Post()) as port, channel(port, messages_per_connection=1) as mail:
+        assert read == []
+        for number in range(2):
+            mail.send(envelope(communication=number, message_id=f"<{number}@lakeside.example>"))
+    assert (len(post.taken), len(read)) == (2, 1)

@@ -21,7 +21,7 @@ class Pool:
 
     def __init__(self, options: EmailOptions) -> None:
         self._options = options
-        self._context = tls_context(options)
+        self._context = tls_context(options) if options.ca_file else None  # what cannot be read stops the start
         self._slots = threading.BoundedSemaphore(options.connections)
         self._lock = threading.Lock()
         self._idle: list[Connection] = []
@@ -66,6 +66,8 @@ class Pool:
             if time.monotonic() - connection.idle_since < IDLE and connection.healthy():
                 return connection
             connection.drop()
+        if self._context is None:  # the system's authorities take their time: a command that sends nothing does without
+            self._context = tls_context(self._options)
         return Connection(self._options, self._context, deadline)
 
     def _take_idle(self) -> Connection | None:
