@@ -15,6 +15,7 @@ from gateway import telemetry, worker
 from gateway.app.assembly import Gateway, deliverer_of, dispatcher_of, intake_of, rounds_of, sources_of
 from gateway.app.doors import certificates_of, routes_of
 from gateway.app.watching import Reach, parts_of, watch_of
+from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.model.errors import CommandError
 from gateway.pipeline.intake import IntakeThread
 from gateway.ports import Route, Source
@@ -36,6 +37,8 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
         if "work" in roles:
             _work(gateway, broker, ring.ring, stack)
         intake = intake_of(gateway) if "listen" in roles else None
+        if intake is not None:
+            _prepare(gateway)
         sources = sources_of(gateway.settings, gateway.clock) if intake else []
         reach, listening = Reach(broker), threading.Event()
         _watch(gateway, roles, reach, sources, stack)
@@ -45,6 +48,13 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
         api_port = _api(gateway, routes, parts, stack) if "api" in roles or routes else None
         _settle(stack)
         asyncio.run(_until_stopped(intake, sources, ready, stop, api_port, listening))
+
+
+def _prepare(gateway: Gateway) -> None:
+    """What reads messages is made before the first one comes."""
+    for reader in gateway.readers.values():
+        if isinstance(reader, Hl7v2Reader):
+            reader.compile()
 
 
 _TURN_SECONDS = 0.0005

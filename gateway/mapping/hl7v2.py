@@ -62,6 +62,11 @@ class Hl7v2Reader:
                 else:
                     self._mapped[type_] = family, trigger
 
+    def compile(self) -> None:
+        """Compile every plan now: a gateway that listens starts a little later, and no message waits for its type's plan."""
+        for type_ in self._mapped.keys() - self._plans.keys():
+            self._compiled(type_)
+
     def _compiled(self, type_: str) -> Plan | DecidedPlan | None:
         """The plan of a message type nobody sent before; None when nothing maps it."""
         if type_ not in self._mapped:

@@ -243,3 +243,17 @@ def test_the_plan_of_a_message_type_is_made_with_its_first_message() -> None:
     for segments in ((msh("ADT^A08"), PID), (msh("ADT^Z99"), PID), (msh("ADT^A08"), PID)):
         reader(RawMessage(source="ehr", format=Format.HL7V2, body=message(*segments), received=RECEIVED))
     assert list(reader._plans) == ["ADT^A08"]
+
+
+def test_plans_made_before_the_first_message_say_what_plans_made_at_it_say(pack, read):
+    """A gateway that listens compiles all of them at its start."""
+    early = Hl7v2Reader(pack, FEED)
+    early.compile()
+    early.compile()
+    for type_ in ("ADT^A01", "ADT^A31", "ADT^A40", "SIU^S12", "ZZZ^Z99"):
+        body = message(msh(type_), PID)
+        raw = RawMessage(source=FEED.name, format=Format.HL7V2, body=body, received=RECEIVED)
+        one, other = early(raw), read(body)
+        assert [event.kind for event in one.events] == [event.kind for event in other.events]
+        assert [event.facts for event in one.events] == [event.facts for event in other.events]
+        assert (one.ignored, one.ack) == (other.ignored, other.ack)
