@@ -9,10 +9,12 @@ from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.alert import Alert
 from gateway.model.audit import NodeFailure
+from gateway.model.comingback import Receipt, Reply
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError
 from gateway.model.event import Outcome, RawMessage, Reading
 from gateway.model.party import ContactPoint
+from gateway.model.request import Protection
 from gateway.model.when import Millis
 
 
@@ -148,6 +150,9 @@ class Envelope:
     html: str | None = field(repr=False, default=None)
     language: str = "en"
     digest: bytes = field(repr=False, default=b"")
+    open_allowed: bool = False  # the person chose unencrypted mail after the warning, for this address (PH-01)
+    unsubscribe: str | None = field(repr=False, default=None)  # https URL for RFC 8058 one-click, opaque
+    at: Millis | None = None  # dates the message: the same at every try of a request, so that a retry is the same bytes
 
     def verify(self) -> None:
         """Raises ClearanceError unless the content is what was cleared and recorded."""
@@ -169,14 +174,19 @@ def content_digest(subject: str, text: str, html: str | None) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """The other side took the message over. `provider_id`: its own id of it, if it told one; never PHI."""
+    """The other side took the message over. `provider_id`: its own id of it, if it told one; never PHI.
+
+    `protection`: what guarded it on the way; None: the channel does not know.
+    """
 
     provider_id: str | None = None
+    protection: Protection | None = None
 
 
 class Channel(Protocol):
     """A connector that hands messages over. `timeout` (seconds) bounds `send` as a whole."""
 
+    name: str
     kind: ChannelKind
     timeout: float
 
@@ -186,6 +196,85 @@ class Channel(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class Inbox(Protocol):
+    """Where a channel tells what came back. Both calls block until it is committed: only then answer 2xx (law 1).
+
+    Raise StoreError when the database is away: the other side must tell it again.
+    """
+
+    def receipt(self, receipt: Receipt) -> bool:
+        """Record one receipt; False when it belongs to no message of ours (backscatter, EM-25). Idempotent."""
+        ...
+
+    def reply(self, reply: Reply) -> None:
+        """Record and act on what a person wrote. Idempotent by its `event`."""
+        ...
+
+
+@runtime_checkable
+class Hears(Protocol):
+    """A channel that is told what becomes of its messages."""
+
+    def hear(self, inbox: Inbox) -> None:
+        """Take the inbox; called once, before `routes` are mounted and before anything is sent."""
+        ...
+
+
+@runtime_checkable
+class Vouches(Protocol):
+    """A channel that can tell beforehand for which senders it is not fit to send."""
+
+    def vouch(self, senders: Sequence[str]) -> None:
+        """Look at the e-mail addresses that messages will come from; called at start. Raises ConfigError."""
+        ...
+
+
+@runtime_checkable
+class LooksUp(Protocol):
+    """A channel that can ask its provider what became of an attempt whose outcome is unknown (SM-07)."""
+
+    def look_up(self, communication: int, since: Millis) -> Handover | None:
+        """The hand-over, if the provider has the message; None when it provably never came. Raises Unavailable."""
+        ...
+
+
+@runtime_checkable
+class Recognises(Protocol):
+    """A channel whose provider knows no tag of ours: it can be asked by what was sent, also after a restart (SM-07)."""
+
+    def recognise(self, envelope: Envelope, since: Millis) -> Handover | None:
+        """As `look_up`, for what was offered as `envelope` at `since`. Raises Unavailable, perhaps for ever."""
+        ...
+
+
+@runtime_checkable
+class Retells(Protocol):
+    """A channel whose provider keeps what came back: a restored database may lack the newest of it, opt-outs among it."""
+
+    def retell(self, since: Millis, inbox: Inbox) -> int:
+        """Tell all of it since then, oldest first, at least; more does no harm. How much. Raises Unavailable, StoreError."""
+        ...
+
+
+@runtime_checkable
+class SuppressesToo(Protocol):
+    """A channel whose provider keeps a list of those who opted out, which can be told (47 CFR 64.1200(a)(10))."""
+
+    @property
+    def name(self) -> str:
+        """As the configuration names it: the target."""
+        ...
+
+    @property
+    def suppresses(self) -> bool:
+        """Whether this site has it told."""
+        ...
+
+    def suppress(self, to: ContactPoint) -> None:
+        """Have the provider write there no more; to say it again does nothing. Raises Refused, Unavailable or Unknown."""
         ...
 
 

@@ -15,6 +15,7 @@ CaregateError
 ├── CommandError         a command cannot do what was asked; one sentence, exit code 2
 └── DeliveryError        a channel did not hand the message over
     ├── Refused              permanent: the other side said no
+    │   └── Insecure             nothing left: the encryption the message needs cannot be had
     ├── Unavailable          provably not accepted; the only one that is retried
     └── Unknown              it may have been accepted; never resent blindly
 """
@@ -97,6 +98,10 @@ class DeliveryError(CaregateError):
 
 class Refused(DeliveryError):
     """Permanent refusal: sending the same again would be refused again."""
+
+
+class Insecure(Refused):
+    """Not a byte of the message left, because the encryption it needs cannot be had (EM-01, EM-03)."""
 
 
 class Unavailable(DeliveryError):

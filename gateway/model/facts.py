@@ -81,6 +81,8 @@ VOCABULARY: dict[str, Fact] = _vocabulary(
     Fact("appointment.service", _C, _ORD, "service category by code table", "AIS-3, SCH-8, PV1-10; PV-08"),
     Fact("appointment.practitioner", _X, _ORD, "name of the practitioner seen", "AIP-3"),
     Fact("appointment.duration", _I, _ORD, "length in minutes", "SCH-9/10; SI-29"),
+    Fact("appointment.answer", _C, _ORD, "what the patient answered: confirmed, cancel-asked, …", "SM-09; a reply"),
+    Fact("appointment.answered", _T, _ORD, "when the patient answered", "a reply"),
     # -- a visit
     Fact("encounter.class", _C, _ORD, "inpatient, outpatient, emergency, …", "PV1-2, table 0004"),
     Fact("encounter.status", _C, _ORD, "FHIR encounter status", "ADT trigger; AD-01 to AD-35"),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from gateway.model.consent import ANY, ChannelKind, Purpose
+from gateway.model.consent import ANY, ChannelKind, ConsentKind, Purpose
 from gateway.model.facts import Sensitivity
-from gateway.model.when import HOUR, Millis
+from gateway.model.when import DAY, HOUR, Millis
 
 # Facts the gates look at whatever the rules say; they are kept as if a rule named them (law 5).
 GATE_FACTS: frozenset[str] = frozenset(
@@ -37,12 +37,16 @@ DEFAULT_QUIET: tuple[int, int] = (21 * 60, 8 * 60)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Basis:
-    """A declared basis: `receive` writes a ledger entry that cites it. Never for HMARKT (45 CFR 164.508)."""
+    """A declared basis: `receive` writes a ledger entry of each kind that cites it. Never for HMARKT (45 CFR 164.508).
+
+    `kinds`: texts only where the number was given for them (47 CFR 64.1200(a)(1)).
+    """
 
     purpose: Purpose
     channel: ChannelKind
     topic: str  # or ANY
     because: str
+    kinds: tuple[ConsentKind, ...] = (ConsentKind.MESSAGES,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,10 @@ class Policy:
     listed may show nothing about a person. `hold_expires`: millis after which a hold nobody lifted ends.
     `look_again`: millis after which a hold that a feed may lift is judged again. `languages`: BCP 47 tags that every
     template must be there in, the first one beside the language folders. `link_domains`: hosts a template may link to.
+    `minimum_age`: younger patients' messages go to a representative. `minors_own`: services that a minor may consent to
+    alone, from `adolescent_from` years on. `portal_keeps`: millis for which a message can be picked up. `portal_same_contact_point`: the log-in code may go where
+    the link went, when there is nowhere else. `portal_read_within`: millis after which a message nobody picked up is shown
+    to staff, unless its rule says otherwise; None: never.
     """
 
     version: str
@@ -79,10 +87,15 @@ class Policy:
     ceilings: Mapping[tuple[Purpose, ChannelKind], Sensitivity]
     protected_services: frozenset[str] = frozenset()
     minimum_age: int = 18
+    adolescent_from: int = 12
+    minors_own: frozenset[str] = frozenset()
     hold_expires: Millis
     look_again: Millis = HOUR
     languages: tuple[str, ...] = ("en",)
     link_domains: frozenset[str] = frozenset()
+    portal_keeps: Millis = 30 * DAY
+    portal_same_contact_point: bool = False
+    portal_read_within: Millis | None = None
 
     @property
     def language(self) -> str:

@@ -28,10 +28,28 @@ class CommunicationStatus(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Protection(StrEnum):
+    """What guarded a message on its way: what is not known was not guarded (45 CFR 164.402 "unsecured")."""
+
+    VERIFIED_TLS = "verified-tls"  # to the mailbox's own server, its certificate verified
+    RELAY_TLS = "relay-tls"  # to our relay; how it went on from there is not known
+    OPEN = "open"  # in the clear: text messages always, mail by the person's choice
+    PORTAL = "portal"  # it never left; it was read over HTTPS
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether it was unreadable to others the whole way."""
+        return self in (Protection.VERIFIED_TLS, Protection.PORTAL)
+
+
 class RequestKind(StrEnum):
     """What planned the send: a rule, or one of law 3's built-in kinds."""
 
     RULE = "rule"
+    OPT_OUT_CONFIRMATION = "opt-out-confirmation"  # 47 CFR 64.1200(a)(12): one, within five minutes
+    HELP_REPLY = "help-reply"  # what HELP and texts nobody reads automatically are answered with
+    CODE = "code"  # a log-in code, to a contact point other than the link's
+    PICK_UP_NOTICE = "pick-up-notice"  # that something waits in the portal; no PHI (EM-10)
 
 
 class Priority(StrEnum):

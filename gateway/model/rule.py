@@ -111,7 +111,9 @@ class Rule:
     (millis after due). `max_age`: an event older than this at receipt plans nothing (X-07).
     `once_per_patient`: only the latest occurrence's messages wait. `variants`: empty, or two and more whose shares are a
     hundred together; `template` is then the first one's, and `worded` gives the rule with a patient's own.
-    `sms_segments`: parts a text message of it may take (SM-02).
+    `sms_segments`: parts a text message of it may take (SM-02). `silent_after` (millis): without a receipt that it arrived
+    the next channel follows, once; None: never. `unknown_is_silence`: also where nobody knows whether it left.
+    `read_within` (millis): what nobody has picked up in the portal by then is shown to staff; None: as the policy says.
     """
 
     name: str
@@ -139,6 +141,9 @@ class Rule:
     cancel: Cancel | None = None
     variants: tuple[Variant, ...] = ()
     sms_segments: int = SMS_SEGMENTS
+    silent_after: Millis | None = None
+    unknown_is_silence: bool = False
+    read_within: Millis | None = None
 
     material: tuple[str, ...] = field(init=False, compare=False)
     """Facts whose change makes a send worth repeating: what it reveals and what schedules it."""

@@ -49,6 +49,19 @@ class Reason(StrEnum):
     QUIET_HOURS = "quiet-hours"
     NO_PLAUSIBLE_WINDOW = "no-plausible-window"
     FREQUENCY_CAP = "frequency-cap"
+    SUPPRESSED = "suppressed"  # the address bounced for good, or its owner complained (EM-24, EM-26)
+    NO_AGREEMENT = "no-agreement"  # no business-associate agreement of the channel is on file and in force
+    NO_AUTHORIZATION = "no-authorization"  # marketing without a complete one (45 CFR 164.508(c))
+    RESTRICTED = "restricted"  # a restriction that was agreed to (45 CFR 164.522(a))
+    NO_REPRESENTATIVE = "no-representative"  # nobody is known who may receive in the patient's stead
+    REPRESENTATIVE_UNCLEAR = "representative-unclear"  # several, or a scope that only a person can read
+    NOT_AS_ANNOUNCED = "not-as-announced"  # what the message speaks of has changed since it was planned
+    TEMPLATE_CHANGED = "template-changed"  # since it was approved
+    LEGAL_LIMIT = "legal-limit"  # hours or frequency that the law of a place sets
+    HELD_BY_HAND = "held-by-hand"  # a person said that this one waits
+    STOPPED = "stopped"  # a person stopped it: everything, a channel, a rule, a facility's day
+    NO_VERIFIED_TLS = "no-verified-tls"  # the mailbox cannot be reached under the encryption it needs (EM-01)
+    PACED = "paced"  # the provider takes no more at the moment
     # of the occurrence or the rule set
     SUPERSEDED = "superseded"
     CANCELLED = "cancelled"
@@ -63,7 +76,12 @@ class Reason(StrEnum):
     CHANNEL_UNAVAILABLE = "channel-unavailable"
     REFUSED = "refused"
     OUTCOME_UNKNOWN = "outcome-unknown"
+    BOUNCED = "bounced"  # accepted, and sent back for good
+    UNDELIVERED = "undelivered"  # accepted, and the carrier gave it up
+    SILENT = "silent"  # nothing says that it arrived, and its rule has the next channel follow
+    COMPLAINED = "complained"  # reported as unwanted (ARF)
     WITHDRAWN_BY_HAND = "withdrawn-by-hand"
+    PATIENT_ERASED = "patient-erased"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

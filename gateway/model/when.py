@@ -71,6 +71,7 @@ def zone_of(name: str) -> tzinfo:
         raise ValueError(f"no such time zone: {name}") from error
 
 
+@lru_cache(maxsize=4096)
 def to_datetime(millis: Millis, zone: str = "UTC") -> datetime:
     """The aware datetime of an instant in a zone."""
     return datetime.fromtimestamp(millis / 1000, UTC).astimezone(zone_of(zone))
