@@ -84,8 +84,15 @@ class Store:
         """
         with self._leasing:
             if self.ids.writer is None:
+                self._foresee()
                 now = self.clock.now()
                 self.ids.become(*self._transact(lambda session: self._take(session, now)), now)
+
+    def _foresee(self) -> None:
+        """After a rotation elsewhere a root must be asked, over a network maybe: before the transaction, not inside it."""
+        if self.keyring.root is not None:
+            with self.read() as reader:
+                keycheck.follow(reader.session, self.keyring)
 
     def _take(self, session: Session, now: Millis) -> tuple[Writer, int]:
         """First the lease, which waits for a rotation to end, then the keys as that left them."""

@@ -1,6 +1,7 @@
 """A signed head says: up to here, exactly this. Copies of it live outside, where the host's owner cannot sign again.
 
-The outside target is a file of JSON lines (append-only or remote storage mounted for it), synced on each append.
+The outside target is a file of JSON lines (append-only or remote storage mounted for it), synced on each append. After a
+restore from an older backup one line says which heads were given up by it, signed too.
 """
 
 from __future__ import annotations
@@ -40,6 +41,36 @@ class Head:
         return keyring.verify(self.key, self.signature, signed_text(self.size, self.last, self.hash, self.at))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """A backup of `size` blocks took the place of a log that had `lost` of them; `at` is ms UTC."""
+
+    size: int
+    lost: int
+    at: Millis
+    key: str
+    signature: bytes
+
+    def line(self) -> str:
+        """One JSON line, without PHI."""
+        shown: dict[str, Any] = {"log": LOG, "restored": self.size, "lost": self.lost, "at": self.at, "key": self.key}
+        return json.dumps(shown | {"signature": self.signature.hex()}, separators=(",", ":"))
+
+    def holds(self, keyring: Keyring) -> bool:
+        """Whether one of our signing keys made the signature."""
+        return keyring.verify(self.key, self.signature, _restored_text(self.size, self.lost, self.at))
+
+
+def _restored_text(size: int, lost: int, at: Millis) -> bytes:
+    return f"caregate {LOG} restored\n{size}\n{lost}\n{at}\n".encode("ascii")
+
+
+def give_up(path: Path, keyring: Keyring, size: int, lost: int, at: Millis) -> None:
+    """Say outside that the log goes on after block `size`, and that those up to `lost` are gone. StoreUnavailable."""
+    key, signature = keyring.sign(_restored_text(size, lost, at))
+    append(path, Restored(size=size, lost=lost, at=at, key=key, signature=signature))
+
+
 def signed_text(size: int, last: int, hash: bytes, at: Millis) -> bytes:  # noqa: A002 -- it is the word
     """The bytes that are signed."""
     return f"caregate {LOG}\n{size}\n{last}\n{hash.hex()}\n{at}\n".encode("ascii")
@@ -52,36 +83,50 @@ def sign(keyring: Keyring, size: int, last: int, hash: bytes, at: Millis) -> Hea
 
 
 def read(path: Path) -> list[Head]:
-    """The heads in an outside file, oldest first; a torn last line (crash while appending) is no head.
+    """The heads in an outside file that were not given up by a restore, oldest first.
 
-    StoreError: another line cannot be read. StoreUnavailable: the file cannot.
+    A torn last line (crash while appending) is no head. StoreError: another line cannot be read. StoreUnavailable: the
+    file cannot.
     """
+    heads: list[Head] = []
+    for one in read_all(path):
+        if isinstance(one, Head):
+            heads.append(one)
+        else:
+            heads = [head for head in heads if head.size <= one.size]
+    return heads
+
+
+def read_all(path: Path) -> list[Head | Restored]:
+    """Everything in an outside file, in the order in which it was written. Raises as `read`."""
     try:
         text = path.read_text("ascii", "replace") if path.exists() else ""
     except OSError:
         raise StoreUnavailable(f"the outside heads in {path} cannot be read") from None
-    lines, torn = text.split("\n")[:-1], not text.endswith("\n")
-    del torn  # whatever follows the last newline was never synced
+    lines = text.split("\n")[:-1]  # whatever follows the last newline was never synced
     return [_parsed(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 
-def _parsed(path: Path, number: int, line: str) -> Head:
+def _parsed(path: Path, number: int, line: str) -> Head | Restored:
     try:
         told = json.loads(line)
+        at, key, signature = int(told["at"]), str(told["key"]), bytes.fromhex(told["signature"])
+        if "restored" in told:
+            return Restored(size=int(told["restored"]), lost=int(told["lost"]), at=at, key=key, signature=signature)
         return Head(
             size=int(told["size"]),
             last=int(told["last"]),
             hash=bytes.fromhex(told["hash"]),
-            at=int(told["at"]),
-            key=str(told["key"]),
-            signature=bytes.fromhex(told["signature"]),
+            at=at,
+            key=key,
+            signature=signature,
         )
     except (ValueError, KeyError, TypeError):
         raise StoreError(f"{path}:{number}: not a signed head") from None
 
 
-def append(path: Path, head: Head) -> None:
-    """Append a head and sync it; a torn line before it is ended first. StoreUnavailable: the target cannot be written."""
+def append(path: Path, head: Head | Restored) -> None:
+    """Append a line and sync it; a torn line before it is ended first. StoreUnavailable: the target cannot be written."""
     try:
         torn = path.exists() and path.stat().st_size > 0 and _last_byte(path) != b"\n"
         with path.open("ab") as file:

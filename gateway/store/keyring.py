@@ -2,6 +2,7 @@
 
 The file holds key-encryption keys, blind-index keys and Ed25519 signing keys (newest signs). Which of the
 others are current is said by the database (`keycheck`), so that all processes change over at once. Data keys live in the database, wrapped (AES-256-GCM, NIST SP 800-38D).
+With a root (`kek`) the file itself opens only with a token or a KMS, which is asked when the file is read and never per patient.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from gateway.model.errors import Erased, KeyringError
 from gateway.store import keyfile
 from gateway.store.blind import DIGEST_BYTES, IndexKey, chain
+from gateway.store.kek import Root
 from gateway.store.keyfile import KEY_BYTES, RawKeys
 
 NONCE_BYTES = 12
@@ -46,8 +48,9 @@ def unseal(key: bytes | Cipher, sealed: bytes, aad: bytes) -> bytes:
 class Keyring:
     """The keys of one deployment. `kek` and `index_key` are the ids of the current ones, as the database says."""
 
-    def __init__(self, path: Path, raw: RawKeys) -> None:
+    def __init__(self, path: Path, raw: RawKeys, root: Root | None = None) -> None:
         self.path = path
+        self.root = root
         self._lock = threading.Lock()
         self._adopt(raw)
         self.use(next(reversed(raw["kek"])), len(raw["index"]) - 1)
@@ -63,21 +66,21 @@ class Keyring:
     # -- the file
 
     @classmethod
-    def load(cls, path: Path) -> Keyring:
-        """Read a key file. KeyringError: missing, unreadable, readable by others, or not a key file."""
-        return cls(path, keyfile.read(path))
+    def load(cls, path: Path, root: Root | None = None) -> Keyring:
+        """Read a key file. KeyringError: missing, unreadable, readable by others, no key file, or not the root's."""
+        return cls(path, keyfile.read(path, root), root)
 
     @classmethod
-    def create(cls, path: Path) -> Keyring:
+    def create(cls, path: Path, root: Root | None = None) -> Keyring:
         """Write a new key file (mode 0600). KeyringError: one is there already, or it cannot be written."""
         raw = keyfile.fresh()
-        keyfile.create(path, raw)
-        return cls(path, raw)
+        keyfile.create(path, raw, root)
+        return cls(path, raw, root)
 
     def reload(self) -> None:
         """Take up keys that were added to the file since it was read. Raises KeyringError as `load` does."""
         with self._lock:
-            self._adopt(keyfile.read(self.path))
+            self._adopt(keyfile.read(self.path, self.root))
 
     def use(self, kek: str, generation: int) -> None:
         """Make a key-encryption key and an index key (by its place in the file) the current ones."""
@@ -101,7 +104,7 @@ class Keyring:
                 raise KeyringError(f"{self.path} has had {MAX_GENERATIONS} index keys; it takes no more")
             if sections:
                 raw = keyfile.extended(self._raw, tuple(sections))
-                keyfile.replace(self.path, raw)
+                keyfile.replace(self.path, raw, self.root)
                 self._adopt(raw)
             return next(reversed(self._raw["kek"])), self.generation + (1 if index else 0)
 
@@ -112,7 +115,7 @@ class Keyring:
             if gone:
                 raw = {section: dict(keys) for section, keys in self._raw.items()}
                 raw["kek"] = {name: key for name, key in raw["kek"].items() if name not in gone}
-                keyfile.replace(self.path, raw)
+                keyfile.replace(self.path, raw, self.root)
                 self._adopt(raw)
             return gone
 
@@ -146,6 +149,10 @@ class Keyring:
         if found is None:
             raise KeyringError(f"{self.path} lacks {name}, which wraps keys of this database")
         return found
+
+    def has(self, kek: str) -> bool:
+        """Whether the file holds a key-encryption key of this name."""
+        return kek in self._keks
 
     # -- the blind index
 

@@ -77,6 +77,7 @@ INDEXED = (
     _Indexed(tables.fragment, "continued_hmac", "raw"),
     _Indexed(tables.quarantine, "control_hmac", "raw"),
     _Indexed(tables.communication, "body_hmac", "id"),
+    _Indexed(tables.erasure, "hmac", "id"),
 )
 """Every column that holds a keyed digest; a test compares it with the tables."""
 

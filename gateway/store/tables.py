@@ -39,6 +39,8 @@ def _some_index(name: str, column: str) -> Index:
 
 
 _SILENT = "reason = 'feed-silent'"
+_STOPPED = "reason = 'stopped'"
+_UNREAD = "read_by IS NOT NULL"
 
 
 # -- leases, cursors, sources (exempt from law 2 by name: leases and cursors)
@@ -208,6 +210,8 @@ patient = Table(
     _col("flags_digest", BYTES),  # the same of the last flags told
     _col("sealed", BYTES),
     _some_index("patient_survivor", "survivor"),
+    # the few that wait for a person
+    Index("patient_held", "token", sqlite_where=text("hold <> ''"), postgresql_where=text("hold <> ''")),
 )
 identifier = Table(
     "identifier",
@@ -229,7 +233,15 @@ address = Table(
     _col("hmac", BYTES),
     _col("sender", TEXT),
     _col("opted_out_at", BIG, null=True),
+    _col("suppressed_at", BIG, null=True),  # it bounced for good, or its owner complained
+    _col("suppressed_why", TEXT, null=True),
     UniqueConstraint("hmac", "sender", "index_key", name="address_hmac"),
+    Index(
+        "address_suppressed",
+        "id",
+        sqlite_where=text("suppressed_at IS NOT NULL"),
+        postgresql_where=text("suppressed_at IS NOT NULL"),
+    ),
 )
 contact_point = Table(
     "contact_point",
@@ -273,8 +285,42 @@ consent = Table(
     _col("valid_until", BIG, null=True),
     _col("evidence", TEXT),
     _col("recorded", BIG),
+    _col("kind", TEXT, default="'messages'"),  # ConsentKind
+    _col("recorded_by", TEXT, null=True),
+    _col("text_version", TEXT, null=True),  # of the words the person agreed to
+    _col("language", TEXT, null=True),
+    _col("sealed", BYTES, null=True),  # the elements of an authorization, a signature or call reference
     Index("consent_patient", "patient"),
     Index("consent_address", "address"),
+)
+representative = Table(  # who receives in a patient's stead (45 CFR 164.502(g))
+    "representative",
+    metadata,
+    _id(),
+    _col("patient", BIG),
+    _col("role", TEXT),  # table 0063, or guardian, agent
+    _col("scope", TEXT, default="'*'"),  # topics, comma-joined
+    _col("valid_from", BIG),
+    _col("valid_until", BIG, null=True),
+    _col("evidence", TEXT),
+    _col("recorded", BIG),
+    _col("recorded_by", TEXT),
+    _col("sealed", BYTES),  # name and relation as told, under the patient's key
+    Index("representative_patient", "patient"),
+)
+revocation = Table(  # an opt-out on its way to others who must honour it too
+    "revocation",
+    metadata,
+    _id(),
+    _col("consent", BIG),
+    _col("target", TEXT),
+    _col("state", TEXT),  # open | acknowledged | failed | moot | settled (by a person)
+    _col("legal_by", BIG),  # when the law wants it honoured
+    _col("tries", INT, default="0"),
+    _col("next_at", BIG),
+    _col("acknowledged", BIG, null=True),
+    UniqueConstraint("consent", "target", name="revocation_once"),
+    Index("revocation_open", "state", "next_at"),
 )
 
 # -- what happened
@@ -348,7 +394,7 @@ request = Table(
     _col("step", TEXT),
     _col("material_version", INT),
     _col("material", BYTES),  # keyed digest of the revealed and scheduling facts
-    _col("recipient", BIG),  # the patient, or later a representative
+    _col("recipient", BIG),  # the patient; who receives in their stead is chosen, and audited, when it is cleared
     _col("priority", INT),
     _col("due", BIG),
     _col("expires", BIG, null=True),
@@ -358,11 +404,25 @@ request = Table(
     _col("attempts", INT, default="0"),
     _col("lease_until", BIG, null=True),
     _col("fence", BIG, default="0"),
+    _col("about", BIG, null=True),  # of a built-in kind: the communication, reply, consent or login it is about
+    _col("channel", TEXT, null=True),  # of a built-in kind: the only one it may leave by
+    _col("address", BIG, null=True),  # of a built-in kind: the only address it may go to
     UniqueConstraint("occurrence", "rule", "step", "material_version", "recipient", name="request_once"),
+    Index(
+        "request_about",
+        "about",
+        "kind",
+        "step",
+        unique=True,
+        sqlite_where=text("about IS NOT NULL"),
+        postgresql_where=text("about IS NOT NULL"),
+    ),
     Index("request_ring", "state", "priority", "ring_at"),
     Index("request_patient", "patient"),
     # the few that wait for a feed to speak again: looked for every half minute
     Index("request_feed_silent", "id", sqlite_where=text(_SILENT), postgresql_where=text(_SILENT)),
+    # what fell due while it was stopped: let go in the order of lane and due
+    Index("request_stopped", "priority", "due", "id", sqlite_where=text(_STOPPED), postgresql_where=text(_STOPPED)),
 )
 communication = Table(
     "communication",
@@ -384,10 +444,18 @@ communication = Table(
     _col("reason", TEXT, null=True),
     _col("at", BIG),
     _col("settled", BIG, null=True),
+    _col("protection", TEXT, null=True),  # Protection it left under; null: not known
+    _col("label", TEXT, null=True),  # part-2: its disclosures are told apart (42 CFR 2.25, 2.32)
+    _col("silent_at", BIG, null=True),  # without word of its arrival by then, the next channel may
+    _col("read_by", BIG, null=True),  # in the portal: not picked up by then, it is shown to staff
     UniqueConstraint("request", "channel", "attempt", name="communication_once"),
     Index("communication_patient", "patient", "at"),
     Index("communication_address", "address", "at"),
     Index("communication_open", "status", "at"),
+    _some_index("communication_provider", "provider_id"),
+    _some_index("communication_silent", "silent_at"),
+    # by its age: what can be picked up no more is passed over
+    Index("communication_unread", "at", sqlite_where=text(_UNREAD), postgresql_where=text(_UNREAD)),
 )
 receipt = Table(
     "receipt",
@@ -397,7 +465,147 @@ receipt = Table(
     _col("provider_event", TEXT),
     _col("status", TEXT),
     _col("at", BIG),
+    _col("code", TEXT, null=True),  # the other side's error code, a word or number
     UniqueConstraint("communication", "provider_event", name="receipt_once"),
+)
+inbound = Table(  # what a person wrote back
+    "inbound",
+    metadata,
+    _id(),
+    _col("channel", TEXT),
+    _col("provider_event", TEXT),
+    _col("address", BIG),  # whom it came from
+    _col("sender", TEXT),  # our number or mailbox it came to
+    _col("received", BIG),
+    _col("feed_key", BIG),
+    _col("sealed", BYTES, null=True),  # null once purged
+    _col("meaning", TEXT),  # ReplyMeaning
+    _col("state", TEXT),  # open: waits for a person | done
+    _col("patient", BIG, null=True),
+    _col("request", BIG, null=True),  # what it answers
+    _col("decided", BIG, null=True),
+    UniqueConstraint("channel", "provider_event", name="inbound_once"),
+    Index("inbound_address", "address", "received"),
+    Index("inbound_patient", "patient"),
+    Index("inbound_open", "state", "received"),
+    Index(
+        "inbound_kept",
+        "received",
+        sqlite_where=text("sealed IS NOT NULL"),
+        postgresql_where=text("sealed IS NOT NULL"),
+    ),
+)
+
+# -- links, and who came in by them
+link = Table(
+    "link",
+    metadata,
+    _id(),
+    _col("digest", BYTES),  # SHA-256 of the token: what the database holds opens nothing
+    _col("kind", TEXT),  # pick-up | preferences | unsubscribe
+    _col("patient", BIG),
+    _col("address", BIG, null=True),  # it was sent to
+    _col("communication", BIG, null=True),  # what is picked up, or what carried it
+    _col("channel", TEXT, null=True),  # of an unsubscribe link
+    _col("topic", TEXT, null=True),
+    _col("created", BIG),
+    _col("expires", BIG),
+    _col("ended", BIG, null=True),
+    UniqueConstraint("digest", name="link_digest"),
+    Index("link_communication", "communication"),
+    Index("link_patient", "patient"),
+    Index("link_expires", "expires"),
+)
+login = Table(  # one reader's way from a link to what it leads to
+    "login",
+    metadata,
+    _id(),
+    _col("link", BIG),
+    _col("patient", BIG),
+    _col("digest", BYTES, null=True),  # SHA-256 of the session's token, once they proved who they are
+    _col("state", TEXT),  # started | code-sent | open | locked | ended
+    _col("code_digest", BYTES, null=True),
+    _col("code_address", BIG, null=True),
+    _col("code_expires", BIG, null=True),
+    _col("tries", INT, default="0"),
+    _col("locked_until", BIG, null=True),
+    _col("started", BIG),
+    _col("ends", BIG),
+    UniqueConstraint("digest", name="login_digest"),
+    Index("login_link", "link"),
+    Index("login_patient", "patient"),
+)
+
+# -- the hand on the tap
+brake = Table(  # what may not leave until a person says so
+    "brake",
+    metadata,
+    _id(),
+    _col("scope", TEXT),  # everything | channel | rule | facility
+    _col("value", TEXT, null=True),
+    _col("day_from", BIG, null=True),  # of the visit it is about, Millis UTC
+    _col("day_until", BIG, null=True),
+    _col("why", TEXT),
+    _col("by", TEXT),
+    _col("at", BIG),
+    _col("lifted", BIG, null=True),
+    _col("lifted_by", TEXT, null=True),
+    Index("brake_on", "id", sqlite_where=text("lifted IS NULL"), postgresql_where=text("lifted IS NULL")),
+)
+pace = Table(  # how fast each provider takes messages (exempt from law 2 by name)
+    "pace",
+    metadata,
+    Column("name", TEXT, primary_key=True),
+    _col("next_at", BIG),  # microseconds UTC: a fast provider has several places in a millisecond
+)
+
+# -- who may ask, and what was taken away for good
+api_key = Table(
+    "api_key",
+    metadata,
+    _id(),
+    _col("name", TEXT),
+    _col("digest", BYTES),
+    _col("roles", TEXT),
+    _col("created", BIG),
+    _col("by", TEXT),
+    _col("expires", BIG, null=True),
+    _col("revoked", BIG, null=True),
+    UniqueConstraint("digest", name="api_key_digest"),
+)
+staff_session = Table(  # a browser's, begun with an API key
+    "staff_session",
+    metadata,
+    _id(),
+    _col("digest", BYTES),  # SHA-256 of the cookie's token
+    _col("key", BIG),  # api_key
+    _col("started", BIG),
+    _col("seen", BIG),  # exempt from law 2 by name
+    _col("ended", BIG, null=True),
+    UniqueConstraint("digest", name="staff_session_digest"),
+    Index("staff_session_key", "key"),
+)
+said_once = Table(  # writes that name an Idempotency-Key, and what was answered (exempt from law 2 by name)
+    "said_once",
+    metadata,
+    Column("digest", BYTES, primary_key=True),  # keyed, of caller and key
+    _col("asked", BYTES),  # keyed digest of what was asked
+    _col("at", BIG),
+    _col("status", INT, null=True),  # null: begun, and not known to be over
+    _col("answer", TEXT, null=True),
+    Index("said_once_at", "at"),
+)
+erasure = Table(
+    "erasure",
+    metadata,
+    _id(),
+    _col("patient", BIG),
+    _col("at", BIG),
+    _col("by", TEXT),
+    _col("why", TEXT),
+    _col("hmac", BYTES, null=True),  # an identifier they had: who asks by it is told what left, and nothing more
+    Index("erasure_patient", "patient"),
+    _some_index("erasure_hmac", "hmac"),
 )
 
 # -- the audit store: append-only

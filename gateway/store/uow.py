@@ -157,6 +157,11 @@ class UnitOfWork(Reader):
         assert self._writer is not None, "it is set as long as the unit is open"
         return self._writer
 
+    @property
+    def wrote(self) -> bool:
+        """Whether anything was changed or is to be audited: else there is nothing to commit."""
+        return self._unaudited is not None or bool(self._rows)
+
     def new_id(self) -> int:
         """An id above every id this writer made before; belongs to this unit until it ends."""
         return self._ids.next(self.now)

@@ -191,9 +191,11 @@ def _check_outside(store: Store, path: Path | None, hashes: dict[int, bytes]) ->
     if path is None:
         return ""
     try:
-        known = heads.read(path)
+        known, given_up = heads.read(path), [one for one in heads.read_all(path) if isinstance(one, heads.Restored)]
     except StoreError as error:
         raise _Broken(str(error)) from None
+    if any(not one.holds(store.keyring) for one in given_up):
+        raise _Broken("the outside file says that heads were given up by a restore, and nobody of ours signed that")
     for one in known:
         if not one.holds(store.keyring):
             raise _Broken(f"the outside head of size {one.size} has no valid signature by {one.key}")
@@ -201,4 +203,5 @@ def _check_outside(store: Store, path: Path | None, hashes: dict[int, bytes]) ->
             raise _Broken(f"the log was rewritten: the outside head of size {one.size} says otherwise", one.last)
         if one.size > len(hashes):
             _check_later(store, one, max(hashes, default=0))
-    return f", {len(known)} outside heads agree"
+    told = "".join(f", restores gave up blocks {one.size + 1} to {one.lost}" for one in given_up if one.lost > one.size)
+    return f", {len(known)} outside heads agree{told}"

@@ -57,7 +57,7 @@ def test_the_key_file_is_for_its_owner_only(tmp_path: Path) -> None:
         (None, "missing"),
         ("{", "not a caregate key file"),
         ("[]", "not a caregate key file"),
-        ('{"caregate_keys": 2}', "another version"),
+        ('{"caregate_keys": 3}', "another version"),
         ('{"caregate_keys": 1, "kek": {}, "index": {}, "sign": {}}', "not a complete"),
         ('{"caregate_keys": 1, "kek": {"k": "AAAA"}, "index": {"k": "AAAA"}, "sign": {"k": "AAAA"}}', "not a complete"),
         ('{"caregate_keys": 1, "kek": {"k": "canary!"}, "index": {}, "sign": {}}', "not a caregate key file"),

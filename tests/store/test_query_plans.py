@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.pipeline import conditions, silence, tallying
+from gateway.pipeline import brakes, conditions, ordering, pacing, queries, releasing, restoring, silence, tallying
+from gateway.pipeline.inspect import handling
+from gateway.pipeline.inspect.worklist import PATIENTS, REPLIES
 from gateway.store import datakeys, packed, seal, tables
 from gateway.store.engine import Store
 from gateway.store.statement import CHUNK, Statement, lookup_text
@@ -99,6 +101,26 @@ def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index:
         (tallying.REASONS, (1, 2), "raw_pkey"),
         (conditions.UNSEALED, (1, 2), "audit_pkey"),
         (conditions.FRESH, (1, 2), "quarantine_state"),
+        (queries.DUE, (0, 1, 10), "request_ring"),
+        (queries.PEEK, (0, 1, 10), "request_ring"),
+        (queries.NEXT, (0, 1), "request_ring"),
+        (queries.LEASE, (1, 2, 3, 4), "request_pkey"),
+        (queries.SETTLE, ("active", None, 1, 1, 1, None, 1, 1), "request_pkey"),
+        (queries.LOST, (1, 10), "communication_open"),
+        (queries.OUTLIVED, (1, 2, 10), "request_ring"),
+        (queries.SETTLE_LATE, (1,), "request_pkey"),
+        (restoring.DOUBT, (1,), "request_pkey"),
+        (releasing._RELEASE, (1, 2, "stopped"), "request_pkey"),
+        (handling._HOLD, (1,), "request_pkey"),
+        (handling._WITHDRAW, (1,), "request_pkey"),
+        (ordering.OTHERS, (1, 2), "request_patient"),
+        (brakes.ON, (), "brake_on"),
+        (brakes.SHARED, (), "brake_on"),
+        (brakes.STOPPED, (0, 1, 2, 10), "request_stopped"),
+        (pacing.SWAP, ("x", 1, 2), "pace_pkey"),
+        (restoring.OPEN, (10,), "communication_open"),
+        (PATIENTS, (10,), "patient_held"),
+        (REPLIES, (10,), "inbound_open"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )
