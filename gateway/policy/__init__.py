@@ -1,6 +1,6 @@
 """The gates between a planned send and a person: only `decide` makes a clearance, and only when every gate permits."""
 
-from gateway.policy.circumstances import Circumstances, PlanningCircumstances, Sent
+from gateway.policy.circumstances import Circumstances, PlanningCircumstances, Representative, Sent
 from gateway.policy.decide import Decision, at_planning, decide, next_channel_may
 from gateway.policy.zones import plausible_zones
 
@@ -8,6 +8,7 @@ __all__ = [
     "Circumstances",
     "Decision",
     "PlanningCircumstances",
+    "Representative",
     "Sent",
     "at_planning",
     "decide",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from gateway.model.consent import ChannelKind, Consent, Purpose
+from gateway.model.consent import ANY, ChannelKind, Consent, Purpose
 from gateway.model.facts import Sensitivity
 from gateway.model.rule import Condition
 from gateway.model.verdict import Reason
@@ -49,14 +49,28 @@ class Sent:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Representative:
+    """Who may receive in the patient's stead now, for some topics (ANY: all)."""
+
+    id: int
+    topics: tuple[str, ...]
+
+    def covers(self, topic: str) -> bool:
+        """Whether their scope covers the topic."""
+        return ANY in self.topics or topic in self.topics
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendingCircumstances(PlanningCircumstances):
     """What is known, read afresh, when one request is about to leave, before any channel is looked at.
 
-    `source_held`: the planning source was started or put on hold. `holding`: the rule's `hold` condition that holds
+    `stopped`: a person stopped everything, the rule, or the facility's day. `source_held`: the planning source was
+    started or put on hold. `holding`: the rule's `hold` condition that holds
     now. `age`: completed years now, None when the birth date is not known to the day needed.
     """
 
     rule: str
+    stopped: bool
     source_held: bool
     holding: Condition | None
     age: int | None
@@ -66,12 +80,17 @@ class SendingCircumstances(PlanningCircumstances):
 class Circumstances(SendingCircumstances):
     """What is known, read afresh, when one request is about to leave by one channel.
 
-    `sensitivity`: the highest of all revealed facts and of their values. `feed_silent`: what the message is about still
-    lies ahead or is open, and the feed that would tell of its end is silent against its own habit. `contact_point`: id of the one chosen for
+    `sensitivity`: the highest of all revealed facts and of their values. `channel_stopped`: a person stopped this channel, or all.
+    `feed_silent`: what the message is about still lies ahead or is open, and the feed that would tell of its end is silent
+    against its own habit. `contact_point`: id of the one chosen for
     `channel`, None when there is none; `address`: row id of its address, for entries about that address.
     `recipient_listed`: true in production, else whether the address is on the list. `consents`: every ledger
     entry of the patient (and of whom they were merged from) and of the address. `sent_recently`: at least as
-    far back as the longest cap. `zones`: plausible IANA zones of the patient, empty when unknown.
+    far back as the longest cap or legal limit. `zones`: plausible IANA zones of the patient, empty when unknown;
+    `state`: postal letters, None when unknown. `paid`: a third party pays for the message. `agreement`: the channel's
+    business-associate agreement is in force, or none is needed. `representatives`: everyone in force now. `recipient`:
+    the one of them whose contact point was chosen, None for the patient's own. `own_quiet`: hours the
+    person chose to be left in peace, (from, until) in minutes of the local day.
     """
 
     request: int
@@ -83,12 +102,20 @@ class Circumstances(SendingCircumstances):
     purpose: Purpose
     topic: str
     channel: ChannelKind
+    channel_stopped: bool
     feed_silent: bool
     channel_configured: bool
     contact_point: int | None
     address: int | None
     address_opted_out: bool
+    address_suppressed: bool
     recipient_listed: bool
     consents: tuple[Consent, ...]
     sent_recently: tuple[Sent, ...]
     zones: tuple[str, ...]
+    state: str | None = None
+    paid: bool = True  # what is not told is the stricter
+    agreement: bool = False
+    representatives: tuple[Representative, ...] = ()
+    recipient: int | None = None
+    own_quiet: tuple[int, int] | None = None

@@ -5,18 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gateway.model.policy import Policy
+from gateway.model.request import RequestKind
 from gateway.model.verdict import _MINT, Clearance, Deny, Hold, Permit, Reason, Verdict
 from gateway.policy.circumstances import Circumstances, PlanningCircumstances, SendingCircumstances
 from gateway.policy.gates import PLANNING
-from gateway.policy.sending import BEFORE_CHANNELS, SENDING
+from gateway.policy.kinds import GATES
+from gateway.policy.sending import BEFORE_CHANNELS
 
 # Denials that speak about one channel only, so that the rule's next channel may be asked.
 _OF_THE_CHANNEL = frozenset(
     {
         Reason.CHANNEL_NOT_CONFIGURED,
+        Reason.NO_AGREEMENT,
+        Reason.RESTRICTED,
         Reason.NO_CONSENT,
         Reason.CONSENT_DENIED,
         Reason.OPTED_OUT,
+        Reason.SUPPRESSED,
         Reason.NO_ADDRESS,
         Reason.NOT_LISTED,
         Reason.ABOVE_CEILING,
@@ -25,7 +30,7 @@ _OF_THE_CHANNEL = frozenset(
 
 _AT_PLANNING = tuple(gate.judge for gate in PLANNING)
 _BEFORE_CHANNELS = tuple(gate.judge for gate in BEFORE_CHANNELS)
-_AT_SENDING = tuple(gate.judge for gate in SENDING)
+_AT_SENDING = {kind: tuple(gate.judge for gate in gates) for kind, gates in GATES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,12 +46,12 @@ class Decision:
         return next((verdict for verdict in self.verdicts if not isinstance(verdict, Permit)), None)
 
 
-def decide(c: Circumstances, policy: Policy) -> Decision:
-    """Ask every gate in order; the first that does not permit decides, and a clearance needs them all.
+def decide(c: Circumstances, policy: Policy, kind: RequestKind = RequestKind.RULE) -> Decision:
+    """Ask every gate of the kind in order; the first that does not permit decides, and a clearance needs them all.
 
     Raises ValueError for a zone that does not exist: nothing leaves on values that cannot be read.
     """
-    verdicts = tuple([judge(c, policy) for judge in _AT_SENDING])
+    verdicts = tuple([judge(c, policy) for judge in _AT_SENDING[kind]])
     cleared = all(isinstance(verdict, Permit) for verdict in verdicts)
     return Decision(clearance=_clearance(c) if cleared else None, verdicts=verdicts)
 

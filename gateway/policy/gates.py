@@ -20,6 +20,8 @@ from gateway.policy.circumstances import PlanningCircumstances
 # What ends each hold; also the text shown to people.
 RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
     {
+        Reason.STOPPED: "whoever resumes what was stopped",
+        Reason.HELD_BY_HAND: "a person who releases it",
         Reason.SOURCE_HELD: "releasing the source",
         Reason.FEED_SILENT: "the feed speaking again, or a person who excuses its silence",
         Reason.IDENTITY_CONFLICT: "a person who settles which patient the identifiers belong to",
@@ -39,6 +41,9 @@ RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
         Reason.TIME_UNCERTAIN: "a person, or a message that tells the time exactly",
         Reason.HELD_BY_RULE: "the rule's `hold` condition no longer holding",
         Reason.AGE_UNKNOWN: "a birth date in the directory",
+        Reason.NO_REPRESENTATIVE: "a person who records who represents the child for this (`caregate guardian add`)",
+        Reason.REPRESENTATIVE_UNCLEAR: "a person who ends all but one representation for this",
+        Reason.LEGAL_LIMIT: "time: an hour, or a count, that the law of every state the person may be in allows",
         Reason.FREQUENCY_CAP: "time: fewer messages within the cap's span",
         Reason.QUIET_HOURS: "time: the next hour that is open wherever the patient may be",
         Reason.NO_PLAUSIBLE_WINDOW: "an address that tells the patient's time zone",
@@ -51,12 +56,13 @@ C_contra = TypeVar("C_contra", bound=PlanningCircumstances, contravariant=True)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gate(Generic[C_contra]):
-    """One gate. `denies` and `holds`: every reason it may give, as the table in README.md shows them."""
+    """One gate. `denies` and `holds`: every reason it may give; `test`: of tests/policy, as the table in README.md shows."""
 
     judge: Callable[[C_contra, Policy], Verdict]
     denies: tuple[Reason, ...] = ()
     holds: tuple[Reason, ...] = ()
     cites: str
+    test: str = "test_gates.py"
 
     @property
     def name(self) -> str:

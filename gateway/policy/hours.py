@@ -7,6 +7,7 @@ open in all plausible zones are used (conformance T-09, SM-17).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gateway.model.when import DAY, MINUTE, Millis, to_datetime
 
@@ -28,6 +29,22 @@ def next_opening(zones: Sequence[str], quiet: tuple[int, int], now: Millis) -> M
     return None
 
 
+def next_opening_of(zones: Sequence[str], windows: Sequence[tuple[int, int]], now: Millis) -> Millis | None:
+    """As `next_opening`, where it must be quiet by none of several hours: the site's and the person's own."""
+    at = now
+    while at <= now + _LOOK_AHEAD:
+        later = at
+        for quiet in windows:
+            opening = next_opening(zones, quiet, later)
+            if opening is None:
+                return None
+            later = opening
+        if later == at:
+            return at
+        at = later
+    return None
+
+
 def is_quiet(zone: str, quiet: tuple[int, int], at: Millis) -> bool:
     """Whether the local clock of `zone` stands within the quiet hours."""
     start, end = quiet
@@ -36,6 +53,11 @@ def is_quiet(zone: str, quiet: tuple[int, int], at: Millis) -> bool:
 
 
 def _local_minute(zone: str, at: Millis) -> int:
+    return _minute_of_day(zone, at - at % MINUTE)  # zones differ from UTC by whole minutes
+
+
+@lru_cache(maxsize=4096)
+def _minute_of_day(zone: str, at: Millis) -> int:
     local = to_datetime(at, zone)
     return local.hour * 60 + local.minute
 

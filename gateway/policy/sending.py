@@ -1,14 +1,25 @@
-"""The gates asked only when a request is about to leave: the rule's hold, age, consent, address, ceiling, silence, cap, hours."""
+"""The gates asked only when a request is about to leave: recipient, agreement, consent, address, ceiling, silence, cap, hours, law."""
 
 from __future__ import annotations
 
+from gateway.model.consent import ChannelKind
 from gateway.model.policy import Cap, Policy
 from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import Millis
-from gateway.policy import consents, hours
+from gateway.policy import consents, hours, legal, recipients
 from gateway.policy.circumstances import Circumstances, SendingCircumstances
 from gateway.policy.gates import STANDING, Gate, permit, refuse_if, wait
 from gateway.policy.zones import us_zones
+
+
+def stopped(c: SendingCircumstances, _: Policy) -> Verdict:
+    """Hold while a person has stopped everything, this rule, or the day of the visit at its facility."""
+    return wait(stopped, Reason.STOPPED) if c.stopped else permit(stopped)
+
+
+def channel_stopped(c: Circumstances, _: Policy) -> Verdict:
+    """Hold while a person has stopped this channel; asked once it would leave by it, so that no other channel waits."""
+    return wait(channel_stopped, Reason.STOPPED) if c.channel_stopped else permit(channel_stopped)
 
 
 def source_held(c: SendingCircumstances, _: Policy) -> Verdict:
@@ -36,9 +47,17 @@ def age_known(c: SendingCircumstances, policy: Policy) -> Verdict:
     return wait(age_known, Reason.AGE_UNKNOWN, until=c.now + policy.look_again)
 
 
-def minor(c: SendingCircumstances, policy: Policy) -> Verdict:
-    """Deny below the minimum age at the sending moment (PI-14; 45 CFR 164.502(g))."""
-    return refuse_if(c.age is not None and c.age < policy.minimum_age, minor, Reason.MINOR)
+def recipient(c: Circumstances, policy: Policy) -> Verdict:
+    """Hold or deny what would reach anybody but the right recipient (PI-14 to PI-16; 45 CFR 164.502(g)).
+
+    An adult themselves; about a child the one representative whose scope covers the topic, else it waits for one; what
+    a minor may consent to alone goes to nobody.
+    """
+    found = recipients.right(policy, age=c.age, topic=c.topic, service=c.service, representatives=c.representatives)
+    if found.why_not is Reason.MINOR:
+        return refuse_if(True, recipient, Reason.MINOR)
+    unclear = found.why_not or (Reason.REPRESENTATIVE_UNCLEAR if found.representative != c.recipient else None)
+    return permit(recipient) if unclear is None else wait(recipient, unclear, until=c.now + policy.look_again)
 
 
 def channel_configured(c: Circumstances, _: Policy) -> Verdict:
@@ -46,16 +65,25 @@ def channel_configured(c: Circumstances, _: Policy) -> Verdict:
     return refuse_if(not c.channel_configured, channel_configured, Reason.CHANNEL_NOT_CONFIGURED)
 
 
+def agreement(c: Circumstances, _: Policy) -> Verdict:
+    """Deny a channel that hands PHI to somebody without an agreement in force (45 CFR 164.308(b), 164.504(e))."""
+    return refuse_if(not c.agreement, agreement, Reason.NO_AGREEMENT)
+
+
 def consent(c: Circumstances, _: Policy) -> Verdict:
-    """Deny unless the ledger permits; deny beats permit, nothing is implied (45 CFR 164.508, 164.522(b); PH-10)."""
-    said = consents.standing(c)
-    reason = Reason.CONSENT_DENIED if said is consents.Standing.DENIED else Reason.NO_CONSENT
-    return refuse_if(said is not consents.Standing.PERMITTED, consent, reason)
+    """Deny unless the ledger permits; deny beats permit, nothing is implied (45 CFR 164.508, 164.522; PH-10, CN-08)."""
+    why = consents.against(c)
+    return permit(consent) if why is None else refuse_if(True, consent, why)
 
 
 def opted_out(c: Circumstances, _: Policy) -> Verdict:
     """Deny an address that said STOP, for everyone who shares it (SM-14; 47 CFR 64.1200(a)(10))."""
     return refuse_if(c.address_opted_out, opted_out, Reason.OPTED_OUT)
+
+
+def suppressed(c: Circumstances, _: Policy) -> Verdict:
+    """Deny an address that bounced for good or whose owner complained, until it is told anew (EM-24, EM-26)."""
+    return refuse_if(c.address_suppressed, suppressed, Reason.SUPPRESSED)
 
 
 def address(c: Circumstances, _: Policy) -> Verdict:
@@ -91,13 +119,16 @@ def _full_until(c: Circumstances, cap: Cap) -> Millis | None:
         if sent.per == cap.per
         and cap.counts(purpose=sent.purpose, topic=sent.topic, channel=sent.channel)
         and sent.at + cap.within > c.now
+        # what lies in the portal reaches the person by its notice, which is counted itself
+        and (sent.channel != ChannelKind.PORTAL or cap.channel == ChannelKind.PORTAL)
     )
     return ends[-cap.at_most] if len(ends) >= cap.at_most else None
 
 
 def quiet_hours(c: Circumstances, policy: Policy) -> Verdict:
     """Hold until it is open in every zone the patient may be in (47 CFR 64.1200(c)(1); SM-17, T-09)."""
-    opening = hours.next_opening(c.zones or us_zones(), policy.quiet(c.channel), c.now)
+    own = () if c.own_quiet is None or c.channel is ChannelKind.PORTAL else (c.own_quiet,)  # nothing rings there
+    opening = hours.next_opening_of(c.zones or us_zones(), (policy.quiet(c.channel), *own), c.now)
     if opening is None:
         return wait(quiet_hours, Reason.NO_PLAUSIBLE_WINDOW, until=c.now + policy.look_again)
     if opening > c.now:
@@ -105,31 +136,57 @@ def quiet_hours(c: Circumstances, policy: Policy) -> Verdict:
     return permit(quiet_hours)
 
 
+def legal_limit(c: Circumstances, policy: Policy) -> Verdict:
+    """Hold a solicitation while the law of any state the person may be in forbids it (47 CFR 64.1200(c)(1); `legal.csv`)."""
+    opening = legal.opens(c)
+    if opening is None:
+        opening = c.now + policy.look_again
+    if opening > c.now:
+        return wait(legal_limit, Reason.LEGAL_LIMIT, until=opening, detail=f"legal.csv {legal.version()}")
+    return permit(legal_limit)
+
+
 # Of the send as such, whatever the channel.
 BEFORE_CHANNELS: tuple[Gate[SendingCircumstances], ...] = (
+    Gate(judge=stopped, holds=(Reason.STOPPED,), cites="the big red button; 45 CFR 164.308(a)(6)"),
     Gate(judge=source_held, holds=(Reason.SOURCE_HELD,), cites="design law 6"),
     *STANDING,
     Gate(judge=rule_hold, holds=(Reason.HELD_BY_RULE,), cites="the rule's owner"),
     Gate(judge=age_known, holds=(Reason.AGE_UNKNOWN,), cites="PI-14"),
-    Gate(judge=minor, denies=(Reason.MINOR,), cites="PI-14; 45 CFR 164.502(g)"),
 )
 SENDING: tuple[Gate[Circumstances], ...] = (
     *BEFORE_CHANNELS,
-    Gate(judge=channel_configured, denies=(Reason.CHANNEL_NOT_CONFIGURED,), cites="45 CFR 164.308(b)"),
+    Gate(
+        judge=recipient,
+        denies=(Reason.MINOR,),
+        holds=(Reason.NO_REPRESENTATIVE, Reason.REPRESENTATIVE_UNCLEAR),
+        cites="PI-14 to PI-16; 45 CFR 164.502(g)",
+    ),
+    Gate(judge=channel_configured, denies=(Reason.CHANNEL_NOT_CONFIGURED,), cites="design law 3"),
+    Gate(judge=agreement, denies=(Reason.NO_AGREEMENT,), cites="45 CFR 164.308(b), 164.504(e)"),
     Gate(
         judge=consent,
-        denies=(Reason.NO_CONSENT, Reason.CONSENT_DENIED),
-        cites="45 CFR 164.508, 164.522(b); 47 CFR 64.1200(a); PH-10",
+        denies=(Reason.NO_CONSENT, Reason.CONSENT_DENIED, Reason.NO_AUTHORIZATION, Reason.RESTRICTED),
+        cites="45 CFR 164.508, 164.522; 47 CFR 64.1200(a); PH-03, PH-10, CN-08",
+        test="test_regulations.py",
     ),
     Gate(judge=opted_out, denies=(Reason.OPTED_OUT,), cites="SM-14; 47 CFR 64.1200(a)(10)"),
+    Gate(judge=suppressed, denies=(Reason.SUPPRESSED,), cites="EM-24, EM-26; SM-01"),
     Gate(judge=address, denies=(Reason.NO_ADDRESS,), cites="PI-05 to PI-09"),
     Gate(judge=listed, denies=(Reason.NOT_LISTED,), cites="X-05"),
     Gate(judge=ceiling, denies=(Reason.ABOVE_CEILING,), cites="PH-04, PH-06; 45 CFR 164.530(c)"),
+    Gate(judge=channel_stopped, holds=(Reason.STOPPED,), cites="the big red button; 45 CFR 164.308(a)(6)"),
     Gate(judge=feed_silent, holds=(Reason.FEED_SILENT,), cites="SI-02, SI-04; X-01"),
     Gate(judge=frequency_cap, holds=(Reason.FREQUENCY_CAP,), cites="47 CFR 64.1200(a)(9)(iv)"),
     Gate(
         judge=quiet_hours,
         holds=(Reason.QUIET_HOURS, Reason.NO_PLAUSIBLE_WINDOW),
         cites="47 CFR 64.1200(c)(1); SM-17, T-09",
+    ),
+    Gate(
+        judge=legal_limit,
+        holds=(Reason.LEGAL_LIMIT,),
+        cites="47 CFR 64.1200(c)(1); state law (legal.csv)",
+        test="test_legal.py",
     ),
 )

@@ -34,6 +34,12 @@ def us_zones() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+@cache
+def us_states() -> frozenset[str]:
+    """Postal letters of every state and territory of the United States that the table knows."""
+    return frozenset(region for country, region, _ in _table() if country == "US" and region)
+
+
 @lru_cache(maxsize=4096)
 def plausible_zones(state: str | None, postal_code: str | None, country: str | None) -> tuple[str, ...]:
     """IANA zones the address may lie in, sorted; empty when it tells nothing.

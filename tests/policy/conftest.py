@@ -32,6 +32,7 @@ def policy() -> Policy:
         quiet_hours={ChannelKind.EMAIL: (21 * 60, 8 * 60), ChannelKind.PORTAL: (0, 0)},
         ceilings={(Purpose.TREAT, ChannelKind.EMAIL): Sensitivity.ORDINARY},
         protected_services=frozenset({"hiv-care"}),
+        minors_own=frozenset({"counseling"}),
         hold_expires=30 * DAY,
         look_again=HOUR,
     )
@@ -82,6 +83,8 @@ def circumstances(**changes: Any) -> Circumstances:
         "topic": "appointments",
         "channel": ChannelKind.EMAIL,
         "source_held": False,
+        "stopped": False,
+        "channel_stopped": False,
         "feed_silent": False,
         "holding": None,
         "age": 44,
@@ -89,10 +92,14 @@ def circumstances(**changes: Any) -> Circumstances:
         "contact_point": 11,
         "address": 12,
         "address_opted_out": False,
+        "address_suppressed": False,
         "recipient_listed": True,
         "consents": (entry(),),
         "sent_recently": (),
         "zones": ("America/Chicago",),
+        "state": "IL",
+        "paid": False,
+        "agreement": True,
     }
     return Circumstances(**{**told, **changes})
 

@@ -126,3 +126,10 @@ def test_adding_a_denial_never_makes_anything_leave(
 def test_the_order_in_which_the_ledger_is_read_does_not_matter(entries: list[Consent]) -> None:
     """Only when an entry was recorded counts."""
     assert standing(circumstances(consents=tuple(entries))) is Standing.DENIED
+
+
+def test_an_old_yes_recorded_late_undoes_no_later_no(given: Given, ledger: Ledger) -> None:
+    """SM-14, PV-06: a form of January, imported in July, lifts no STOP of June; one of the same day may."""
+    stop = ledger(permit=False, recorded=5, valid_from=5)
+    assert standing(given(consents=(stop, ledger(recorded=6, valid_from=4)))) is Standing.DENIED
+    assert standing(given(consents=(stop, ledger(recorded=6, valid_from=5)))) is Standing.PERMITTED

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.consent import ChannelKind, ConsentKind, Purpose
 from gateway.model.facts import UNMAPPED, Sensitivity
 from gateway.model.policy import Cap, Policy
 from gateway.model.rule import Condition
 from gateway.model.verdict import Clearance, Deny, Hold, Permit, Reason
 from gateway.model.when import DAY, HOUR
-from gateway.policy import Circumstances, Sent, at_planning, decide, next_channel_may
+from gateway.policy import Circumstances, Representative, Sent, at_planning, decide, next_channel_may
 from gateway.policy.decide import before_channels
 from gateway.policy.gates import PLANNING, RELEASED_BY, STANDING
 from gateway.policy.sending import BEFORE_CHANNELS, SENDING
-from gateway.policy.table import gate_table
+from gateway.policy.table import gate_table, kind_table
+from tests.policy.conftest import entry
 
 Given = Callable[..., Circumstances]
+GUARDIAN = Representative(id=1, topics=("*",))
 HOLDING = Condition(fact="patient.inpatient", line=14, values=frozenset({True}))
 
 DENIALS: list[tuple[dict[str, Any], str, Reason]] = [
@@ -30,10 +33,13 @@ DENIALS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"merged_away": True}, "merged-away", Reason.MERGED_AWAY),
     ({"service": "hiv-care"}, "protected-service", Reason.PROTECTED_SERVICE),
     ({"location_sensitive": True}, "protected-service", Reason.PROTECTED_SERVICE),
-    ({"age": 17}, "minor", Reason.MINOR),
+    ({"age": 17, "service": "counseling", "representatives": (GUARDIAN,), "recipient": 1}, "recipient", Reason.MINOR),
+    ({"age": 12, "service": None, "representatives": (GUARDIAN,), "recipient": 1}, "recipient", Reason.MINOR),
+    ({"agreement": False}, "agreement", Reason.NO_AGREEMENT),
     ({"channel_configured": False}, "channel-configured", Reason.CHANNEL_NOT_CONFIGURED),
     ({"consents": ()}, "consent", Reason.NO_CONSENT),
     ({"address_opted_out": True}, "opted-out", Reason.OPTED_OUT),
+    ({"address_suppressed": True}, "suppressed", Reason.SUPPRESSED),
     ({"contact_point": None}, "address", Reason.NO_ADDRESS),
     ({"address": None}, "address", Reason.NO_ADDRESS),
     ({"recipient_listed": False}, "listed", Reason.NOT_LISTED),
@@ -54,6 +60,22 @@ HOLDS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"feed_silent": True}, "feed-silent", Reason.FEED_SILENT),
     ({"holding": HOLDING}, "rule-hold", Reason.HELD_BY_RULE),
     ({"age": None}, "age-known", Reason.AGE_UNKNOWN),
+    ({"stopped": True}, "stopped", Reason.STOPPED),
+    ({"channel_stopped": True}, "channel-stopped", Reason.STOPPED),
+    ({"age": 17}, "recipient", Reason.NO_REPRESENTATIVE),
+    ({"age": 17, "recipient": 1}, "recipient", Reason.NO_REPRESENTATIVE),
+    (
+        {"age": 17, "representatives": (Representative(id=1, topics=("billing",)),)},
+        "recipient",
+        Reason.NO_REPRESENTATIVE,
+    ),
+    (
+        {"age": 17, "representatives": (GUARDIAN, Representative(id=2, topics=("appointments",)))},
+        "recipient",
+        Reason.REPRESENTATIVE_UNCLEAR,
+    ),
+    ({"age": 17, "representatives": (GUARDIAN,)}, "recipient", Reason.REPRESENTATIVE_UNCLEAR),
+    ({"age": 18, "recipient": 1}, "recipient", Reason.REPRESENTATIVE_UNCLEAR),
 ]
 
 
@@ -141,7 +163,7 @@ def test_the_first_gate_that_does_not_permit_decides(given: Given, policy: Polic
         everything |= change
     decision = decide(given(**everything), policy)
     assert decision.against is not None
-    assert decision.against.gate == "source-held"
+    assert decision.against.gate == "stopped"
     assert [verdict.gate for verdict in decision.verdicts] == [gate.name for gate in SENDING]
     assert decision == decide(given(**everything), policy)
 
@@ -232,6 +254,30 @@ def test_a_used_up_cap_holds_until_enough_has_passed(given: Given, policy: Polic
     assert decide(later, caps).clearance is not None
 
 
+def test_what_lies_in_the_portal_is_counted_by_its_notice(given: Given, policy: Policy, noon: int) -> None:
+    """Else every message there would count twice; a cap of the portal itself counts it."""
+    sent = (Sent(per="patient", purpose="TREAT", topic="appointments", channel="portal", at=noon - HOUR),)
+    caps = capped(policy, Cap(per="patient", purpose="*", topic="*", at_most=1, within=DAY))
+    assert decide(given(sent_recently=sent), caps).clearance is not None
+    own = capped(policy, Cap(per="patient", purpose="*", topic="*", channel="portal", at_most=1, within=DAY))
+    ceilings = {(Purpose.TREAT, ChannelKind.PORTAL): Sensitivity.ORDINARY}
+    held = decide(given(sent_recently=sent, channel=ChannelKind.PORTAL), replace(own, ceilings=ceilings)).against
+    assert isinstance(held, Hold)
+    assert held.reason is Reason.FREQUENCY_CAP
+
+
+def test_hours_of_ones_own_hold_a_message_but_nothing_rings_in_the_portal(
+    given: Given, policy: Policy, noon: int
+) -> None:
+    """The person's own quiet beside the site's."""
+    held = decide(given(own_quiet=(8 * 60, 13 * 60)), policy).against
+    assert isinstance(held, Hold)
+    assert (held.reason, held.until) == (Reason.QUIET_HOURS, noon + HOUR)
+    ceilings = {(Purpose.TREAT, ChannelKind.PORTAL): Sensitivity.ORDINARY}
+    there = given(own_quiet=(8 * 60, 13 * 60), channel=ChannelKind.PORTAL)
+    assert decide(there, replace(policy, ceilings=ceilings)).against is None
+
+
 def test_a_cap_counts_only_what_it_speaks_of(given: Given, policy: Policy, noon: int) -> None:
     """Per patient or address, purpose and topic; a message under the cap passes."""
     cap = Cap(per="address", purpose="TREAT", topic="appointments", at_most=1, within=DAY)
@@ -264,6 +310,7 @@ def test_the_table_in_the_readme_is_that_of_the_code() -> None:
     """Every gate, reason, what releases it, and its citation; run this test's assertion to see what to paste."""
     readme = Path(__file__).parents[2] / "gateway" / "policy" / "README.md"
     assert gate_table() in readme.read_text(encoding="utf-8")
+    assert kind_table() in readme.read_text(encoding="utf-8")
 
 
 def test_every_reason_a_gate_gives_is_in_its_entry(given: Given, policy: Policy) -> None:
@@ -292,5 +339,6 @@ def test_a_cap_of_one_channel_counts_and_holds_only_that_channel(given: Given, p
     held = decide(given(sent_recently=(mail, text)), caps).against
     assert isinstance(held, Hold)
     assert held.until == noon - HOUR + DAY
-    by_text = given(channel=ChannelKind.SMS, sensitivity=Sensitivity.PUBLIC, sent_recently=(mail, text))
+    said = (entry(), entry(kind=ConsentKind.TEXTS, address=12))
+    by_text = given(channel=ChannelKind.SMS, sensitivity=Sensitivity.PUBLIC, sent_recently=(mail, text), consents=said)
     assert decide(by_text, caps).clearance is not None

@@ -14,7 +14,7 @@ from gateway.model.policy import DEFAULT_QUIET, Policy
 from gateway.model.verdict import Hold, Reason
 from gateway.model.when import DAY, HOUR, MINUTE, Millis, to_datetime, to_millis, zone_of
 from gateway.policy import Circumstances, decide, plausible_zones
-from gateway.policy.hours import is_quiet, next_opening
+from gateway.policy.hours import is_quiet, next_opening, next_opening_of
 from gateway.policy.zones import ANYWHERE, _table, us_zones
 
 NEW_YORK, CHICAGO, HONOLULU = "America/New_York", "America/Chicago", "Pacific/Honolulu"
@@ -192,3 +192,15 @@ def test_an_hour_is_found_quickly() -> None:
     opening = next_opening(us_zones(), NIGHT, now)
     assert opening is not None
     assert opening - now < 30 * HOUR
+
+
+def test_hours_of_ones_own_are_kept_beside_the_sites(noon: int) -> None:
+    """Whichever of the two is quiet, it is; two that leave nothing between them leave nothing."""
+    zones = ["America/Chicago"]
+    night, own = (21 * 60, 8 * 60), (8 * 60, 13 * 60)
+    assert next_opening_of(zones, (night,), noon) == noon
+    assert next_opening_of(zones, (night, own), noon) == noon + HOUR
+    at_nine = noon + 9 * HOUR
+    assert next_opening_of(zones, (night, own), at_nine) == at_nine + 16 * HOUR
+    assert next_opening_of(zones, (night, (8 * 60, 21 * 60)), noon) is None
+    assert next_opening_of(ANYWHERE, (DEFAULT_QUIET,), noon) is None

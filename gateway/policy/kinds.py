@@ -1,0 +1,80 @@
+"""Which gates each kind of request passes: a rule's sends all of them, what the gateway says of its own accord lists of its own (law 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from gateway.model.request import RequestKind
+from gateway.policy import gates, sending
+from gateway.policy.circumstances import Circumstances
+from gateway.policy.gates import Gate
+from gateway.policy.sending import SENDING
+
+_BY_NAME: Mapping[str, Gate[Circumstances]] = {gate.name: gate for gate in SENDING}
+
+
+def _named(*judges: Callable[..., object]) -> tuple[Gate[Circumstances], ...]:
+    return tuple(_BY_NAME[gates.named(judge)] for judge in judges)
+
+
+# An answer to what somebody has just written: neither consent nor the hour is asked, and STOP is what it confirms.
+_ANSWER = _named(
+    sending.stopped,
+    sending.channel_stopped,
+    gates.expired,
+    gates.deceased,
+    gates.merged_away,
+    sending.channel_configured,
+    sending.agreement,
+    sending.suppressed,
+    sending.address,
+    sending.listed,
+)
+# Asked for a moment ago by somebody at our door: the hour is theirs, but STOP binds.
+_CODE = _named(
+    sending.stopped,
+    sending.channel_stopped,
+    gates.expired,
+    gates.deceased,
+    gates.merged_away,
+    gates.identity,
+    sending.channel_configured,
+    sending.agreement,
+    sending.opted_out,
+    sending.suppressed,
+    sending.address,
+    sending.listed,
+)
+# That something waits in the portal; what waits there has passed every gate of its own. A notice of marketing solicits too.
+_NOTICE = _named(
+    sending.stopped,
+    sending.channel_stopped,
+    gates.expired,
+    gates.deceased,
+    gates.merged_away,
+    gates.identity,
+    gates.protection_indicator,
+    gates.access_restriction,
+    gates.other_hold,
+    sending.channel_configured,
+    sending.agreement,
+    sending.consent,
+    sending.opted_out,
+    sending.suppressed,
+    sending.address,
+    sending.listed,
+    sending.frequency_cap,
+    sending.quiet_hours,
+    sending.legal_limit,
+)
+
+GATES: Mapping[RequestKind, tuple[Gate[Circumstances], ...]] = MappingProxyType(
+    {
+        RequestKind.RULE: SENDING,
+        RequestKind.OPT_OUT_CONFIRMATION: _ANSWER,
+        RequestKind.HELP_REPLY: _ANSWER,
+        RequestKind.CODE: _CODE,
+        RequestKind.PICK_UP_NOTICE: _NOTICE,
+    }
+)
