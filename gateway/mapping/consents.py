@@ -6,7 +6,7 @@ from gateway.er7.bounds import MOST_GROUPS, too_many
 from gateway.er7.reader import NULL
 from gateway.mapping.codes import NOTHING, CodeTable
 from gateway.mapping.scope import Scope, warning
-from gateway.model.consent import ANY, ChannelKind, ConsentStatement, Purpose
+from gateway.model.consent import ANY, ChannelKind, ConsentKind, ConsentStatement, Purpose
 from gateway.model.facts import UNMAPPED
 from gateway.model.when import When
 
@@ -67,7 +67,8 @@ def _limited(scope: Scope, fields: list[str]) -> bool:
 
 
 def _statement(scope: Scope, fields: list[str], word: str, *, permit: bool) -> ConsentStatement:
-    purpose, channel, topic = word.split("/", 2)
+    kind, scoped = _kinded(word)
+    purpose, channel, topic = scoped.split("/", 2)
     # A refusal is in force at once, whatever date it bears (PV-06), and does not end by itself.
     since = _instant(scope, fields[_FROM]) or _instant(scope, fields[_DECIDED])
     until = _instant(scope, fields[_UNTIL])
@@ -78,7 +79,15 @@ def _statement(scope: Scope, fields: list[str], word: str, *, permit: bool) -> C
         topic=topic,
         valid_from=since.utc if since and (permit or since.utc <= scope.moment) else None,
         valid_until=until.utc if until and permit else None,
+        kind=kind,
     )
+
+
+def _kinded(word: str) -> tuple[ConsentKind, str]:
+    """What it is consent to, and its scope. No feed tells an authorization, or a choice of open mail, in full (CN-08)."""
+    prefix = f"{ConsentKind.TEXTS}:"
+    texts = word.startswith(prefix)
+    return (ConsentKind.TEXTS, word.removeprefix(prefix)) if texts else (ConsentKind.MESSAGES, word)
 
 
 def _instant(scope: Scope, raw: str) -> When | None:
@@ -86,6 +95,12 @@ def _instant(scope: Scope, raw: str) -> When | None:
 
 
 def is_scope(word: str) -> bool:
-    """Whether a word of the table `consent` is "PURPOSE/channel/topic" with known parts ("*" for any)."""
-    parts = word.split("/")
+    """Whether a word of the table `consent` is "PURPOSE/channel/topic" with known parts ("*" for any).
+
+    With `texts:` before it, it is consent to automated texts to the numbers known then (47 CFR 64.1200(a)(1)).
+    """
+    kind, scoped = _kinded(word)
+    parts = scoped.split("/")
+    if kind is ConsentKind.TEXTS and parts[1:2] != [ChannelKind.SMS]:
+        return False
     return len(parts) == 3 and bool(parts[2]) and all(one in known for one, known in zip(parts, _SCOPES, strict=False))

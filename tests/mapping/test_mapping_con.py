@@ -9,12 +9,13 @@ from mapping_messages import FEED, RECEIVED, ROOT, at, message, msh
 
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import load_pack
+from gateway.model.consent import ConsentKind
 from gateway.model.errors import ConfigError
 from gateway.model.event import Format, PatientEvent, RawMessage
 from gateway.model.verdict import Reason
 
 PID = "PID|1||1234^^^LAKESIDE^MR"
-SITE = "table: consent\ncodes:\n  MAIL: TREAT/email/*\n"
+SITE = "table: consent\ncodes:\n  MAIL: TREAT/email/*\n  TEXT: texts:TREAT/sms/*\n"
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +44,13 @@ def test_an_active_consent_permits_and_a_refused_one_denies(reader, status) -> N
     assert (one.permit, one.purpose, one.channel, one.topic) == (status == "A", "TREAT", "email", "*")
     assert (one.valid_from, one.valid_until) == (None, None)
     assert Reason.CONSENT_UNCLEAR not in event.flags
+
+
+@pytest.mark.parametrize("status", ["A", "R"])
+def test_consent_to_texts_is_another_than_to_messages(reader, status) -> None:
+    """CN-08: a code of the site's own that means automated texts."""
+    (one,) = told(reader, con(status, "TEXT")).consents
+    assert (one.kind, one.permit, one.channel) == (ConsentKind.TEXTS, status == "A", "sms")
 
 
 def test_a_consent_holds_only_within_its_dates(reader) -> None:
@@ -101,7 +109,9 @@ def test_several_consents_each_count(reader) -> None:
     assert event.flags == {Reason.CONSENT_UNCLEAR: True}
 
 
-@pytest.mark.parametrize("word", ["TREAT/email", "CARE/email/*", "TREAT/fax/*", "TREAT/email/"])
+@pytest.mark.parametrize(
+    "word", ["TREAT/email", "CARE/email/*", "TREAT/fax/*", "TREAT/email/", "texts:TREAT/email/*", "texts:TREAT"]
+)
 def test_a_word_that_names_no_purpose_or_channel_is_refused(tmp_path: Path, word) -> None:
     """E-08 of analysts: the ledger knows purposes and channels, and no others."""
     (tmp_path / "codes").mkdir()
