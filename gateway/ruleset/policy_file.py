@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway import yamlfile
-from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.consent import ChannelKind, ConsentKind, Purpose
 from gateway.model.errors import ConfigError
 from gateway.model.facts import Sensitivity
 from gateway.model.policy import Basis, Cap, Policy
@@ -17,10 +17,23 @@ from gateway.yamlfile import Node
 def read_policy(node: Node, lists: Lists) -> Policy:
     """policy.yaml as data; `lists` are those of lists.yaml. Raises ConfigError."""
     file = yamlfile.validate_node(PolicyFile, node)
+    for number, entry in enumerate(file.basis):
+        if "texts" in entry.kinds and entry.channel is not ChannelKind.SMS:
+            line, column = node.at("basis", number, "kinds")
+            raise ConfigError(
+                f"{node.file}:{line}:{column}: consent to `texts` is by sms, never by {entry.channel.value}"
+            )
     return Policy(
         version=file.version,
         basis=tuple(
-            Basis(purpose=Purpose(b.purpose), channel=b.channel, topic=b.topic, because=b.because) for b in file.basis
+            Basis(
+                purpose=Purpose(b.purpose),
+                channel=b.channel,
+                topic=b.topic,
+                because=b.because,
+                kinds=tuple(ConsentKind(kind) for kind in b.kinds),
+            )
+            for b in file.basis
         ),
         quiet_hours={
             channel: (0, 0) if hours == "none" else (hours.start, hours.end)
@@ -33,10 +46,15 @@ def read_policy(node: Node, lists: Lists) -> Policy:
         ceilings=_ceilings(node, file),
         protected_services=_protected(node, file, lists),
         minimum_age=file.minimum_age,
+        adolescent_from=file.adolescent_from,
+        minors_own=frozenset(file.minors_own),
         hold_expires=file.hold_expires,
         look_again=file.look_again,
         languages=tuple(file.languages),
         link_domains=frozenset(file.link_domains),
+        portal_keeps=file.portal.keeps,
+        portal_same_contact_point=file.portal.same_contact_point,
+        portal_read_within=file.portal.read_within,
     )
 
 

@@ -23,6 +23,11 @@ class BasisEntry(Strict):
     topic: Literal["*"] | Word = Field(
         default="*", description="About what; `*` is anything.", examples=["appointments"]
     )
+    kinds: Annotated[list[Literal["messages", "texts"]], Field(min_length=1)] = Field(
+        default=["messages"],
+        description="What it is consent to; `texts` only by sms, where the number was given for them (47 CFR 64.1200(a)(1)).",
+        examples=["[messages, texts]"],
+    )
     because: Sentence = Field(
         description="Why people are taken to agree; kept as the evidence.", examples=["Notice of privacy practices, 4"]
     )
@@ -50,6 +55,25 @@ class CapEntry(Strict):
     )
     at_most: int = Field(ge=1, description="How many.", examples=["4"])
     within: Span = Field(description="In how long.", examples=["1d"])
+
+
+class PortalEntry(Strict):
+    """The secure portal: how long a message lies there, and how its reader is known."""
+
+    keeps: Span = Field(default=30 * DAY, description="A message can be picked up for this long.", examples=["30d"])
+    read_within: Span | None = Field(
+        default=None,
+        description="What nobody has picked up by then is shown to staff, once, unless its rule says otherwise.",
+        examples=["7d"],
+    )
+    same_contact_point: Annotated[bool, WithJsonSchema(editor.YESNO)] = Field(
+        default=False,
+        description=(
+            "Whether the log-in code may go to the very address or number the link went to, for people of whom no other"
+            " is known; whoever holds that phone or mailbox then needs only the birth date."
+        ),
+        examples=["no"],
+    )
 
 
 class PolicyFile(Strict):
@@ -81,8 +105,22 @@ class PolicyFile(Strict):
         description="Care that no rule ever tells of (42 CFR Part 2); a list, or `{list: name}`.",
         examples=["[behavioral-health, substance-use]"],
     )
-    # lower only once representatives are known (45 CFR 164.502(g))
-    minimum_age: int = Field(default=18, ge=18, description="Younger patients get nothing.", examples=["18"])
+    # 45 CFR 164.502(g)
+    minimum_age: int = Field(
+        default=18, ge=18, description="What is about younger patients goes to their representative.", examples=["18"]
+    )
+    adolescent_from: int = Field(
+        default=12,
+        ge=0,
+        le=18,
+        description="From this age on a representative is told nothing about `minors_own`, nor about care nobody named.",
+        examples=["12"],
+    )
+    minors_own: list[Word] = Field(
+        default=[],
+        description="Care that minors may consent to alone by the law of your states; nobody else is told of it.",
+        examples=["[family-planning, counseling]"],
+    )
     hold_expires: Span = Field(default=30 * DAY, description="A hold nobody lifted ends after this.", examples=["30d"])
     look_again: Span = Field(
         default=HOUR, description="A hold that a feed may lift is judged again after this.", examples=["1h"]
@@ -99,6 +137,10 @@ class PolicyFile(Strict):
         default=[],
         description="Your own domains, the only ones a template may link to; their subdomains too (SM-19).",
         examples=["[lakeside.example]"],
+    )
+
+    portal: PortalEntry = Field(
+        default=PortalEntry(), description="The secure portal.", examples=["{keeps: 30d, same_contact_point: no}"]
     )
 
 

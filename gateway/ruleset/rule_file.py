@@ -71,6 +71,9 @@ def read_rule(path: Path, node: Node, templates: Mapping[str, str], lists: Lists
         once_per_patient=file.once_per is not None,
         cancel=_cancel(node, file, cancelled),
         sms_segments=send.sms_segments,
+        silent_after=send.fallback.on_silence if send.fallback else None,
+        unknown_is_silence=send.fallback is not None and send.fallback.on_unknown,
+        read_within=send.read_within,
     )
 
 
@@ -135,8 +138,24 @@ def _check_send(send: SendSection, tell: Complaints) -> None:
         tell.say("tell either `expires` (a datetime fact) or `expires_after` (a duration)", "send")
     if send.expires is not None:
         tell.fact(send.expires, "send", "expires", of=FactType.DATETIME)
+    _check_fallback(send, tell)
     tell.repeated(send.reveals, "send", "reveals")
     tell.repeated(send.channels, "send", "channels")
+
+
+def _check_fallback(send: SendSection, tell: Complaints) -> None:
+    """A second message on mere silence needs a second channel, and may not be marketing."""
+    if send.fallback is not None and send.purpose is Purpose.HMARKT:
+        tell.say(
+            "silence is no reason for a second marketing message: an authorization is for one (45 CFR 164.508)",
+            "send", "fallback",
+        )  # fmt: skip
+    if send.fallback is not None and len(set(send.channels) - {"preferred"}) == 1:
+        tell.say("there is no second channel to fall back to", "send", "fallback")
+    if send.read_within is not None and ChannelKind.PORTAL not in send.channels:
+        tell.say(
+            "only what lies in the portal can be picked up: `portal` is not among the channels", "send", "read_within"
+        )
 
 
 def _check_wording(send: SendSection, tell: Complaints, templates: Mapping[str, str]) -> None:

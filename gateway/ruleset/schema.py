@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from gateway.model.consent import Purpose
 from gateway.model.request import Priority
 from gateway.model.rule import MOST_SMS_SEGMENTS, SMS_SEGMENTS
 from gateway.model.when import DAY
+from gateway.ruleset import editor
 from gateway.ruleset.words import (
     Channels,
     Clock,
@@ -124,6 +125,20 @@ class VariantEntry(Strict):
     share: int = Field(ge=1, le=99, description="Of a hundred patients; all shares together are 100.", examples=["50"])
 
 
+class FallbackSection(Strict):
+    """`send.fallback`: when the next channel follows although nothing proves that the first message did not arrive."""
+
+    on_silence: Span = Field(
+        description="Without word that it was delivered or opened by then, the next channel follows, once.",
+        examples=["24h"],
+    )
+    on_unknown: Annotated[bool, WithJsonSchema(editor.YESNO)] = Field(
+        default=False,
+        description="Also where nobody can tell whether it left at all; such a person may get two messages.",
+        examples=["yes"],
+    )
+
+
 class SendSection(Strict):
     """`send`: why, about what, how, when and showing what."""
 
@@ -145,6 +160,19 @@ class SendSection(Strict):
             " choice among the others first."
         ),
         examples=["[preferred, sms, email]"],
+    )
+    fallback: FallbackSection | None = Field(
+        default=None,
+        description=(
+            "Whether silence is a reason for the next channel: they may then get the message twice, and of mail hardly any"
+            " server tells that it arrived. Every gate is asked again. Never of marketing."
+        ),
+        examples=["{on_silence: 24h}"],
+    )
+    read_within: Span | None = Field(
+        default=None,
+        description="A message in the portal that nobody has picked up by then is shown to staff, once (EM-11).",
+        examples=["3d"],
     )
     template: TemplateName | None = Field(
         default=None, description="A folder in templates/; or tell `variants`.", examples=["appointment_reminder"]

@@ -265,6 +265,10 @@ POLICY = "version: 1\nceilings: {}\nprotected_services: []\n"
     ("text", "expected"),
     [
         (POLICY + "basis: [{purpose: HMARKT, channel: sms, because: x}]\n", "policy.yaml:4:19: `basis[1].purpose` must be 'TREAT'"),
+        (
+            POLICY + "basis:\n  - {purpose: TREAT, channel: email, kinds: [messages, texts], because: x}\n",
+            "policy.yaml:5:45: consent to `texts` is by sms, never by email",
+        ),
         (POLICY + "minimum_age: 12\n", "policy.yaml:4:14: `minimum_age` must be at least 18"),
         (POLICY + "quiet_hours: {email: {from: 8, until: '9:00'}}\n", "policy.yaml:4:29: `quiet_hours.email.from` must be a time of day like 08:00"),
         (POLICY + "caps: [{per: patient, at_most: 0, within: 1d}]\n", "`caps[1].at_most` must be at least 1"),

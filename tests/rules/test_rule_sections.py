@@ -184,3 +184,23 @@ def test_the_order_of_the_files_decides_nothing(write: Write, tmp_path: Path, mo
     assert list(one.rules) == list(other.rules) == ["a", "b", "c"]
     assert one.digest == other.digest
     assert [r.name for r in one.for_event("appointment.booked", {"appointment.status": "booked"})] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("was", "told", "sentence"),
+    [
+        ("[preferred, email]", "[preferred, email]\n  fallback: {on_silence: 24h}", "no second channel"),
+        ("[preferred, email]", "[preferred, email]\n  read_within: 2d", "only what lies in the portal"),
+    ],
+)
+def test_a_fallback_needs_a_second_channel_and_a_reader_the_portal(
+    write: Write, was: str, told: str, sentence: str
+) -> None:
+    """What makes no sense is no rule."""
+    assert sentence in refused(write({was: told}))
+
+
+def test_silence_is_no_reason_for_a_second_marketing_message(write: Write) -> None:
+    """45 CFR 164.508: an authorization is for one."""
+    changes = {"[preferred, email]": "[preferred, email, sms]\n  fallback: {on_silence: 24h}", "TREAT": "HMARKT"}
+    assert "silence is no reason" in refused(write(changes))
