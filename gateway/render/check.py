@@ -14,6 +14,7 @@ from gateway.render.rendered import Rendered
 
 SHORTEST = 5  # letters and digits; shorter strings occur by chance in any text, house numbers and years above all
 _WORD = re.compile(r"[^\W_]+")
+_NO_WORD = {at: None for at in range(128) if not chr(at).isalnum()}
 _TAG = re.compile(r"<[^<>]*>")
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d").fullmatch
 _FAR = 2  # punctuation and blanks between two words that may still belong together: "(555) 010-0199"
@@ -27,11 +28,10 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
     SHORTEST letters and digits are ignored. An ISO date is looked for as a reader would see it, too.
     HTML is searched as written (attributes, links) and as read (without tags).
     """
-    needles = dict(_needles(forbidden, kind, rendered.language))
-    if not needles:
-        return
-    for part, text in _parts(rendered):
-        squeezed = _squeeze(text)
+    parts = [(part, text, _squeeze(text)) for part, text in _parts(rendered)]
+    everything = "\0".join(squeezed for _, _, squeezed in parts)
+    needles = dict(_needles(forbidden, kind, rendered.language, everything))
+    for part, text, squeezed in parts:
         if not any(needle in squeezed for needle in needles):
             continue  # as nearly always: where its words begin and end need not be known
         haystack, starts, ends = _index(text)
@@ -40,17 +40,19 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
                 raise RenderError(f"the rendered {part} contains {its_kind}")
 
 
-def _needles(forbidden: Iterable[str | tuple[str, str]], kind: str, language: str) -> Iterator[tuple[str, str]]:
+def _needles(
+    forbidden: Iterable[str | tuple[str, str]], kind: str, language: str, everything: str
+) -> Iterator[tuple[str, str]]:
     for one in forbidden:
         its_kind, text = (kind, one) if isinstance(one, str) else one
-        for spelling in _spellings(text, language):
+        for spelling in _spellings(text, language, everything):
             if len(squeezed := _squeeze(spelling)) >= SHORTEST:
                 yield squeezed, its_kind
 
 
-def _spellings(text: str, language: str) -> Iterator[str]:
+def _spellings(text: str, language: str, everything: str) -> Iterator[str]:
     yield text
-    if _ISO_DATE(text):
+    if _ISO_DATE(text) and str(int(text[:4])) in everything:  # however a date is spelled, its year is there
         yield from spellings(text, language)
 
 
@@ -67,6 +69,8 @@ def _fold(text: str) -> str:
 
 
 def _squeeze(text: str) -> str:
+    if text.isascii():
+        return text.lower().translate(_NO_WORD)
     return "".join(_WORD.findall(_fold(text)))
 
 

@@ -18,15 +18,11 @@ LETTER = (SUBJECT, TEXT)  # what a message needs that is not a text message; HTM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compiled:
-    """`parts` by file name, only those that are there; `used`: the dotted names each reads, includes and all."""
+    """`parts` by file name, only those that are there; `used`: the dotted names each reads, includes and all; `names`: any."""
 
     parts: Mapping[str, jinja2.Template]
     used: Mapping[str, frozenset[str]]
-
-    @property
-    def names(self) -> frozenset[str]:
-        """The dotted names any part reads."""
-        return frozenset().union(*self.used.values())
+    names: frozenset[str]
 
 
 def parts_for(channel: ChannelKind) -> tuple[str, ...]:
@@ -58,4 +54,5 @@ def _compiled(named: tuple[tuple[str, str], ...]) -> Compiled:
     env = environment(files)
     heads = [file for file in (SUBJECT, TEXT, HTML, SMS) if file in files]
     used = {file: names_used(env, file) for file in heads}
-    return Compiled(parts={file: env.get_template(file) for file in heads}, used=used)
+    names = frozenset[str]().union(*used.values())
+    return Compiled(parts={file: env.get_template(file) for file in heads}, used=used, names=names)

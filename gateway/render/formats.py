@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import lru_cache
 from typing import Literal, cast
 
@@ -54,14 +54,16 @@ def weekday_filter(context: Context, value: object) -> str:
 def time_filter(context: Context, value: object, length: str = "short") -> str:
     """`{{ appointment.start | time }}`: "2:30 PM"; raises RenderError when no time of day was told (T-07)."""
     moment = _moment(value, context, "time")
-    return _time(moment.replace(tzinfo=None), _length(length), _locale(context))
+    return _time(moment.time(), _length(length), _locale(context))
 
 
 @pass_context
 def zone_filter(context: Context, value: object) -> str:
     """`{{ appointment.start | zone }}`: the short name of the zone the time is shown in, "EST"."""
     moment = _moment(value, context, "zone")
-    return _zone_name(to_millis(moment), _zone(context), _locale(context))
+    first = moment.replace(day=1, hour=0, minute=0)  # as nearly always, it is called what it was all that month
+    alike = (first.utcoffset(), first.dst()) == (moment.utcoffset(), moment.dst())
+    return _zone_name(to_millis(first if alike else moment), _zone(context), _locale(context))
 
 
 # The same words for all who come at the same time, and for each part of a message; what CLDR says does not change.
@@ -73,7 +75,7 @@ def _date(day: date, form: str, locale: babel.Locale) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _time(moment: datetime, length: _Length, locale: babel.Locale) -> str:
+def _time(moment: time, length: _Length, locale: babel.Locale) -> str:
     return _plain(format_time(moment, format=length, locale=locale))
 
 

@@ -74,6 +74,8 @@ def _capital(word: str, turkic: bool) -> str:
 
 
 def _is_shouted(word: str) -> bool:
+    if not word.isupper():  # as nearly always
+        return False
     letters = [char for char in word if char.isalpha()]
     return bool(letters) and all(char.isupper() and unicodedata.name(char, "").startswith("LATIN") for char in letters)
 

@@ -7,6 +7,7 @@ syntax nodes, filters and tests checked when a template is compiled; the immutab
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import jinja2
 from jinja2 import nodes
@@ -51,9 +52,19 @@ _MOST_FILES = 50  # files one rendering may read, each as often as it is include
 _MOST_NODES = 10_000
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """Knows namespaces, which are plain mappings, by their keys; whatever else is asked for a part is the sandbox's to judge."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """The part of a namespace; never a method of the mapping itself, whatever it is called."""
+        if type(obj) is dict:
+            return obj[attribute] if attribute in obj else self.undefined(obj=obj, name=attribute)
+        return super().getattr(obj, attribute)
+
+
 def environment(files: Mapping[str, str]) -> jinja2.Environment:
     """A Jinja environment that knows `files` (name → source) and nothing else; HTML is escaped by file name."""
-    env = ImmutableSandboxedEnvironment(
+    env = _Environment(
         loader=jinja2.DictLoader(files),
         undefined=jinja2.StrictUndefined,
         autoescape=is_html,

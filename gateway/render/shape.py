@@ -6,7 +6,7 @@ import jinja2
 
 from gateway.model.errors import RenderError
 from gateway.render.sms import Segments, fold, segments
-from gateway.render.values import is_unprintable
+from gateway.render.values import holds_unprintable
 
 LONGEST_SUBJECT = 150  # characters
 LONGEST_BODY = 100_000  # characters of one part
@@ -16,7 +16,7 @@ def run(template: jinja2.Template, context: dict[str, object]) -> str:
     """Render piece by piece, so that a text that grows beyond the bound stops growing (RenderError)."""
     pieces: list[str] = []
     length = 0
-    for piece in template.generate(context):
+    for piece in template.root_render_func(template.new_context(context)):
         length += len(piece)
         if length > LONGEST_BODY:
             raise RenderError(f"{template.name} is longer than {LONGEST_BODY} characters")
@@ -29,7 +29,7 @@ def subject_of(text: str) -> str:
     subject = text.strip()
     if not subject:
         raise RenderError("the subject is empty")
-    if any(is_unprintable(char) for char in subject):
+    if holds_unprintable(subject):
         raise RenderError("the subject is more than one line or holds control characters")
     if len(subject) > LONGEST_SUBJECT:
         raise RenderError(f"the subject is longer than {LONGEST_SUBJECT} characters")
@@ -53,7 +53,7 @@ def sms_of(text: str, limit: int) -> tuple[str, Segments]:
     message = "\n".join(lines).strip("\n")
     if not message:
         raise RenderError("the text message is empty")
-    if any(is_unprintable(char) for char in message.replace("\n", "")):
+    if holds_unprintable(message.replace("\n", "")):
         raise RenderError("the text message holds control characters")
     counted = segments(message)
     if counted.parts > limit:

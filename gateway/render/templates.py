@@ -80,16 +80,17 @@ class Templates:
         zone: str,
         channel: ChannelKind = ChannelKind.EMAIL,
         sms_segments: int = SMS_SEGMENTS,
+        given: Mapping[str, str] | None = None,
     ) -> Rendered:
         """What leaves by `channel`, in `language` if the template has that for it, else in its next of kin, else the default.
 
         `zone`: IANA name in which instants are shown (the location's). `sms_segments`: the most parts a text message may
-        take (SM-02). Raises RenderError, naming file and fact and never a value, for what is not revealed, not known,
+        take (SM-02). `given`: what a built-in kind shows beside facts, by name, made by the gateway itself. Raises RenderError, naming file and fact and never a value, for what is not revealed, not known,
         not printable or out of bounds.
         """
         variant = self._variant(name, language, channel)
         compiled = self._compile(name, variant)
-        _refuse_unrevealed(name, compiled.names, reveals)
+        _refuse_unrevealed(name, compiled.names - frozenset(given or ()), reveals)
         written = variant or self._default
         same = language.partition("-")[0].lower() == written.partition("-")[0].lower()
         told = language if same else written
@@ -97,6 +98,7 @@ class Templates:
             context = scope(
                 values, reveals, organization=organization, location=location, language=told, channel=channel
             )
+            context |= given or {}
             context |= {LOCALE: locale_of(told) or locale_of("en"), ZONE: zone}
             return _rendered(compiled, context, channel, told, sms_segments)
         except RenderError as error:

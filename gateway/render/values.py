@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import RenderError
@@ -49,7 +50,8 @@ _OPT_OUT_SMS = {
 }
 
 
-def allowed_names(reveals: Iterable[str]) -> frozenset[str]:
+@lru_cache(maxsize=1024)
+def allowed_names(reveals: tuple[str, ...]) -> frozenset[str]:
     """Dotted names a template of a rule with these `reveals` may use.
 
     `location.*` is in scope only where a location fact is revealed: the name of a clinic is content.
@@ -133,8 +135,14 @@ def _safe(fact: str, value: FactValue) -> FactValue:
 
 def one_line(text: str) -> str:
     """Text without control, format, line-separator and surrogate characters, blanks run together."""
-    kept = ("".join(" " if is_unprintable(char) else char for char in text)).split()
-    return " ".join(kept)
+    if not text.isprintable():
+        text = "".join(" " if is_unprintable(char) else char for char in text)
+    return " ".join(text.split())
+
+
+def holds_unprintable(text: str) -> bool:
+    """Whether any character has no place in a name or a subject; most texts are plain, and not looked at one by one."""
+    return not text.isprintable() and any(map(is_unprintable, text))
 
 
 def is_unprintable(char: str) -> bool:

@@ -35,7 +35,7 @@ CURLY = "\u2019"
     ],
 )
 def test_segments_are_counted_as_networks_do(text: str, encoding: str, parts: int, units: int) -> None:
-    """SM-02: 160/153 septets, 70/67 units; escapes cost two; no pair is split over two parts."""
+    """SM-02; 5.3: 160/153 septets, 70/67 units; escapes cost two; no pair is split over two parts."""
     counted = segments(text)
     assert (counted.encoding, counted.parts, counted.units) == (encoding, parts, units)
 
