@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.model.audit import Action
-from gateway.model.consent import ConsentStatement
-from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
+from gateway.model.consent import ConsentKind, ConsentStatement
+from gateway.model.party import ContactSystem
+from gateway.pipeline.directory import CONSENT_KINDED, Directory
+from gateway.pipeline.ledger import audited
 from gateway.pipeline.rows import PatientRow
 from gateway.store import tables
 
@@ -15,7 +16,7 @@ Entry = tuple[Any, ...]
 
 TOLD_BY_FEED = "told by a feed (CON): "
 _SCOPE = slice(3, 6)
-_PERMIT, _FROM, _UNTIL, _EVIDENCE = 6, 7, 8, 9
+_PERMIT, _FROM, _UNTIL, _EVIDENCE, _KIND = 6, 7, 8, 9, 11
 
 
 def record(
@@ -27,7 +28,7 @@ def record(
     """
     uow = directory.uow
     known = (
-        [] if patient.new else uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", directory.family(patient.token))
+        [] if patient.new else uow.lookup(tables.consent, CONSENT_KINDED, "patient", directory.family(patient.token))
     )
     known += [row for row in directory.new_consents if row[1] == patient.token]
     entries: list[Entry] = []
@@ -36,21 +37,30 @@ def record(
             continue
         since = uow.now if one.valid_from is None else one.valid_from
         scope = (one.purpose, one.channel, one.topic)
-        row = (
-            uow.new_id(),
-            patient.token,
-            None,
-            *scope,
-            int(one.permit),
-            since,
-            one.valid_until,
-            TOLD_BY_FEED + evidence,
-            uow.now,
-        )
-        directory.new_consents.append(row)
-        known.append(row)
-        entries.append((Action.CONSENT_RECORDED, row[0], "permit" if one.permit else "deny", *scope))
+        for address in _addresses(directory, patient, one):
+            row = (
+                uow.new_id(),
+                patient.token,
+                address,
+                *scope,
+                int(one.permit),
+                since,
+                one.valid_until,
+                TOLD_BY_FEED + evidence,
+                uow.now,
+                one.kind,
+            )
+            directory.new_consents.append(row)
+            known.append(row)
+            entries.append(audited(row[0], one.permit, scope, one.kind))
     return entries
+
+
+def _addresses(directory: Directory, patient: PatientRow, told: ConsentStatement) -> Sequence[int | None]:
+    """A yes to texts is one to the numbers known now, which a later one does not inherit (SM-15); the rest to any."""
+    if told.kind is not ConsentKind.TEXTS or not told.permit:
+        return (None,)
+    return sorted({one.address for one in directory.contacts(patient) if one.system == ContactSystem.SMS})
 
 
 def _is_news(told: ConsentStatement, known: Sequence[tuple[Any, ...]]) -> bool:
@@ -59,7 +69,11 @@ def _is_news(told: ConsentStatement, known: Sequence[tuple[Any, ...]]) -> bool:
     Feeds repeat a consent in every message; a repeat must not permit again what was refused by hand since.
     """
     scope = (told.purpose, told.channel, told.topic)
-    same = [row for row in known if tuple(row[_SCOPE]) == scope and row[_EVIDENCE].startswith(TOLD_BY_FEED)]
+    same = [
+        row
+        for row in known
+        if tuple(row[_SCOPE]) == scope and row[_KIND] == told.kind and row[_EVIDENCE].startswith(TOLD_BY_FEED)
+    ]
     if not same:
         return True
     last = max(same)  # ids increase

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from gateway.model.audit import Action
-from gateway.model.consent import ANY
+from gateway.model.consent import ANY, ConsentKind
 from gateway.model.errors import Erased, KeyringError
 from gateway.model.event import PatientEvent
 from gateway.model.facts import FactValue
@@ -18,6 +18,7 @@ from gateway.model.policy import Policy
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, age_at
 from gateway.pipeline import queries
+from gateway.pipeline.personal import LANGUAGE
 from gateway.pipeline.rows import ContactRow, PatientRow, join_reasons
 from gateway.policy.zones import plausible_zones
 from gateway.store import tables
@@ -95,6 +96,21 @@ class Directory:
         self.by_digest.update((row[-1], row[0]) for row in rows)
         self._take(row[:-1] for row in rows)
         self._load_survivors(lock=lock)
+
+    def lock_people(self, tokens: Iterable[int]) -> None:
+        """Lock patients and whom they were merged into, all of them in token order, before any is loaded.
+
+        Where people share a number, or one was merged into another, what is loaded one after the other may be locked
+        against that order, and two units could wait for each other.
+        """
+        people = set(tokens)
+        while True:
+            rows = self.uow.lookup(tables.patient, ("survivor",), "token", sorted(people))
+            into = {survivor for (survivor,) in rows if survivor is not None}
+            if into <= people:
+                break
+            people |= into
+        self.uow.lock(tables.patient, "token", sorted(people))
 
     def load_tokens(self, tokens: Iterable[int], *, lock: bool = True) -> None:
         """Load and lock patients by token with their survivors and keys."""
@@ -246,7 +262,7 @@ class Directory:
             changed += self._place(row, event.demographics)
             recorded = len(self.new_consents)
             changed += self._telecom(row, event.demographics, evidence)
-            entries += [(Action.CONSENT_RECORDED, one[0], "permit", *one[3:6]) for one in self.new_consents[recorded:]]
+            entries += [_permitted(one) for one in self.new_consents[recorded:]]
             if changed and not row.new:
                 entries.append((Action.PATIENT_CHANGED, row.token, *changed))
         # What was read with warnings is read, and warned of, every time it is told.
@@ -317,7 +333,8 @@ class Directory:
     def _place(self, row: PatientRow, told: Demographics) -> list[str]:
         before = (row.state, row.language, row.zones)
         row.state = _kept(row.state, told.state)
-        row.language = _kept(row.language, told.language)
+        if LANGUAGE not in (row.person or {}):  # else the person chose one
+            row.language = _kept(row.language, told.language)
         # A country that was told and that no table knows is not the United States: anywhere (fail closed).
         country = "ZZ" if told.country is CLEARED else told.country if isinstance(told.country, str) else None
         postal = (row.person or {}).get("postal")
@@ -395,23 +412,33 @@ class Directory:
     def _basis(self, row: PatientRow, contact: ContactRow, evidence: str) -> None:
         """Write the ledger entries that the policy's declared bases give a newly told address."""
         channel = _CHANNEL_OF.get(ContactSystem(contact.system))
+        refused = set() if row.new else self._refused(row, contact.address)
         for basis in self.policy.basis:
-            if basis.channel.value == channel:
+            scope = (basis.purpose.value, basis.channel.value, basis.topic or ANY)
+            for kind in basis.kinds if basis.channel.value == channel else ():
+                if (*scope, kind) in refused:
+                    continue  # a policy lifts no no: only the person does
                 self.new_consents.append(
                     (
                         self.uow.new_id(),
                         row.token,
                         contact.address,
-                        basis.purpose.value,
-                        basis.channel.value,
-                        basis.topic or ANY,
+                        *scope,
                         1,
                         self.uow.now,
                         None,
                         f"{BY_POLICY}{self.policy.version}: {evidence}",
                         self.uow.now,
+                        kind,
                     )
                 )
+
+    def _refused(self, row: PatientRow, address: int) -> set[tuple[str, ...]]:
+        """(purpose, channel, topic, kind) of what the person refused of this very address before."""
+        columns = ("patient", "permit", "purpose", "channel", "topic", "kind")
+        found = self.uow.lookup(tables.consent, columns, "address", [address])
+        family = self.family(row.token)
+        return {tuple(scope) for patient, permit, *scope in found if not permit and patient in family}
 
     # -- writing back
 
@@ -445,7 +472,7 @@ class Directory:
         if self._new_contacts:
             uow.insert(tables.contact_point, ContactRow.COLUMNS, [one.values() for one in self._new_contacts])
         if self.new_consents:
-            uow.insert(tables.consent, CONSENT_COLUMNS, self.new_consents)
+            uow.insert(tables.consent, CONSENT_KINDED, self.new_consents)
 
     def seal_facts(self, row: PatientRow, blob: bytes, occurrence: int) -> bytes:
         """Seal an occurrence's facts under its patient's key."""
@@ -493,6 +520,8 @@ CONSENT_COLUMNS = (
     "evidence",
     "recorded",
 )
+"""Those of an entry of kind MESSAGES; the others have one of their own."""
+CONSENT_KINDED = (*CONSENT_COLUMNS, "kind")
 
 
 def contact_point_of(contact: ContactRow) -> ContactPoint:
@@ -505,6 +534,12 @@ def contact_point_of(contact: ContactRow) -> ContactPoint:
         valid_from=contact.valid_from,
         valid_until=contact.valid_until,
     )
+
+
+def _permitted(row: tuple[Any, ...]) -> Entry:
+    """The audit entry of a permit that a basis gave; a kind other than `messages` is named behind its scope."""
+    named = () if row[-1] == ConsentKind.MESSAGES else (str(row[-1]),)
+    return (Action.CONSENT_RECORDED, row[0], "permit", *row[3:6], *named)
 
 
 def _retell(contact: ContactRow, told: ContactPoint) -> bool:

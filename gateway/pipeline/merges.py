@@ -53,6 +53,8 @@ def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int,
         entries.append((Action.PATIENT_MERGED, survivor.token, survivor.token, "already one person"))
     for one in losers:
         entries += _absorb(batch, one, survivor, raw, across)
+        # whatever was told of either before is older than this (N-06)
+        survivor.version, survivor.dirty = max(survivor.version, prepared.event.recorded), True
     directory.add_identifiers(survivor, prepared.event.merged_from, prepared.merged)
     if loser is None:
         entries.append((Action.PATIENT_MERGED, None, survivor.token, "the merged identifier was not known"))

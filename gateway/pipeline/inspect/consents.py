@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from gateway.model.audit import Action
-from gateway.model.consent import ANY, ChannelKind
+from gateway.model.consent import ANY, ChannelKind, ConsentKind
 from gateway.model.errors import CommandError, Conflict
-from gateway.model.party import ContactSystem, Identifier
+from gateway.model.party import Identifier
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
-from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
+from gateway.pipeline import ledger
+from gateway.pipeline.directory import CONSENT_KINDED, Directory
+from gateway.pipeline.inspect import deciding
 from gateway.pipeline.inspect.decisions import Decision, check
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.trace import family_of, find_patient
 from gateway.store import tables
-from gateway.store.uow import UnitOfWork
 
-_SYSTEM = {ChannelKind.EMAIL: ContactSystem.EMAIL, ChannelKind.SMS: ContactSystem.SMS}
 _TRIES = 3
+_SHOWN = (*CONSENT_KINDED, "recorded_by", "text_version", "language")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,10 @@ class ConsentLine:
     valid_until: Millis | None
     evidence: str
     recorded: Millis
+    kind: str
+    recorded_by: str | None
+    text_version: str | None
+    language: str | None
 
 
 class Ambiguous(CommandError):
@@ -56,13 +61,20 @@ def consent_add(
     valid_until: Millis | None = None,
     evidence: str,
     account: str,
+    kind: ConsentKind = ConsentKind.MESSAGES,
+    text_version: str | None = None,
+    language: str | None = None,
+    elements: Mapping[str, str] | None = None,
+    address: str | None = None,
 ) -> list[int]:
     """Record what a person decided; returns the ids of the entries.
 
     A denial of everything on a channel is an opt-out: it binds the person's addresses of that channel too, so
     that nobody who shares one is written to there. A permit of the same lifts that again, but never for an
     address somebody else has too: who of them said stop is not known. `evidence` says how we know (form, call,
-    text version) and holds no PHI. Raises CommandError.
+    text version) and holds no PHI. A yes to texts or open mail is one to each address the person has now, or to
+    `address`, and to no later one. A `deny` of kind alternative is a request to be written to by that channel or address
+    only. Raises CommandError.
     """
     decision = Decision(
         permit=permit,
@@ -72,6 +84,11 @@ def consent_add(
         valid_from=valid_from,
         valid_until=valid_until,
         evidence=evidence,
+        kind=kind,
+        text_version=text_version,
+        language=language,
+        elements=elements or {},
+        address=address,
     )
     return record(gateway, identifier, decision, account=account)
 
@@ -84,13 +101,15 @@ def record(
     account: str,
     once: bool = False,
     dry_run: bool = False,
+    recorded_by: str | None = None,
 ) -> list[int]:
-    """As `consent_add`; `once`: nothing (an empty list) when the very same entry is there already.
+    """As `consent_add`; `recorded_by`: who took it down, if not `account`. `once`: nothing (an empty list) when the very same entry is there already.
 
-    `once` also refuses a permit for somebody whose identifiers are in conflict: whose it is, a person must say first.
+    `once` also refuses a permit for somebody whose identifiers are in conflict: whose it is, a person must say first; and
+    one without a date of what was refused before: which of them is the later, nobody told.
     A dry run does all but commit. Raises CommandError; Unknown, Ambiguous.
     """
-    check(gateway, decision)
+    check(gateway, decision, gateway.store.clock.now())
     with gateway.store.begin(account) as uow:
         patient = find_patient(uow, gateway, identifier)
         directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
@@ -102,43 +121,17 @@ def record(
             raise Ambiguous(
                 "this identifier is in conflict with another person's; settle that first (identity-conflict)"
             )
-        if once and _known(uow, patient, decision):
+        if once and deciding.known(uow, directory, patient, decision):
             return []
-        rows = [_row(uow, patient, None, decision.scope, decision.permit, period, decision.evidence)]
-        rows += _addresses(uow, directory, patient, decision, period)
-        uow.insert(tables.consent, CONSENT_COLUMNS, rows)
-        word = "permit" if decision.permit else "deny"
-        uow.audit([(Action.CONSENT_RECORDED, row[0], word, *decision.scope) for row in rows], patients=[patient])
+        if once and deciding.is_answered_no(uow, directory, patient, decision):
+            raise CommandError(
+                "they said no to this before: tell in `from` since when the yes counts, or record it by hand"
+            )
+        entries = deciding.entries(uow, directory, patient, decision, period, recorded_by or account)
+        made = ledger.append(uow, entries, patients=[patient])
         if not dry_run:
             uow.commit()
-    return [row[0] for row in rows]
-
-
-def _addresses(
-    uow: UnitOfWork, directory: Directory, patient: int, decision: Decision, period: tuple[Millis, Millis | None]
-) -> list[tuple[Any, ...]]:
-    """The entries of a person's addresses, which all or nothing on a channel binds too."""
-    purpose, channel, topic = decision.scope
-    rows: list[tuple[Any, ...]] = []
-    if topic == ANY and purpose == ANY and channel != ANY and decision.valid_until is None:
-        for address in _lock_addresses(uow, directory, patient, ChannelKind(channel)):
-            if decision.permit and _shared(uow, address, family_of(uow, patient)):
-                continue
-            rows.append(_row(uow, None, address, decision.scope, decision.permit, period, decision.evidence))
-            stopped = None if decision.permit else uow.now
-            uow.update(tables.address, ("id",), ("opted_out_at",), [(stopped, address)])
-    return rows
-
-
-def _known(uow: UnitOfWork, patient: int, decision: Decision) -> bool:
-    """Whether the ledger has this entry: same scope, end and evidence; same beginning, where one is told."""
-    wanted = (*decision.scope, int(decision.permit), decision.valid_until, decision.evidence)
-    for row in uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", family_of(uow, patient)):
-        _, _, _, purpose, channel, topic, permit, since, until, evidence, recorded = row
-        begins = recorded if decision.valid_from is None else decision.valid_from
-        if (purpose, channel, topic, permit, until, evidence) == wanted and since == begins:
-            return True
-    return False
+    return made
 
 
 def opt_out_address(gateway: Inspectable, address: str, *, channel: ChannelKind, evidence: str, account: str) -> int:
@@ -157,14 +150,9 @@ def _opt_out(gateway: Inspectable, address: str, channel: ChannelKind, evidence:
         directory = Directory(uow, gateway.store.keyring, gateway.rules.current().ruleset.policy)
         identity = directory.address(address)
         directory.flush()
-        uow.lookup(tables.address, ("id",), "id", [identity], lock=True)
-        scope = (ANY, channel.value, ANY)
-        row = _row(uow, None, identity, scope, False, (uow.now, None), evidence)
-        uow.update(tables.address, ("id",), ("opted_out_at",), [(uow.now, identity)])
-        uow.insert(tables.consent, CONSENT_COLUMNS, [row])
-        uow.audit([(Action.CONSENT_RECORDED, row[0], "deny", *scope)])
+        made = ledger.opt_out(uow, address=identity, channel=channel, evidence=evidence)
         uow.commit()
-    return int(row[0])
+    return made
 
 
 def consent_list(gateway: Inspectable, identifier: Identifier, *, reason: str, account: str) -> list[ConsentLine]:
@@ -172,43 +160,17 @@ def consent_list(gateway: Inspectable, identifier: Identifier, *, reason: str, a
     with gateway.store.begin(account) as uow:
         patient = find_patient(uow, gateway, identifier)
         tokens = family_of(uow, patient)
-        rows = uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", tokens)
+        rows = uow.lookup(tables.consent, _SHOWN, "patient", tokens)
         held = uow.lookup(tables.contact_point, ("address",), "patient", tokens)
-        about = uow.lookup(tables.consent, CONSENT_COLUMNS, "address", sorted({one for (one,) in held}))
+        about = uow.lookup(tables.consent, _SHOWN, "address", sorted({one for (one,) in held}))
         rows += [row for row in about if row[1] is None]
         uow.audit([(Action.CONTENT_READ, "consents", reason)], patients=tokens)
         uow.commit()
     return [_line(row) for row in sorted(set(rows))]
 
 
-def _row(
-    uow: UnitOfWork,
-    patient: int | None,
-    address: int | None,
-    scope: tuple[str, str, str],
-    permit: bool,
-    period: tuple[Millis, Millis | None],
-    evidence: str,
-) -> tuple[Any, ...]:
-    return (uow.new_id(), patient, address, *scope, int(permit), *period, evidence, uow.now)
-
-
-def _lock_addresses(uow: UnitOfWork, directory: Directory, patient: int, channel: ChannelKind) -> list[int]:
-    """The person's addresses of a channel, locked in the order deliver locks them."""
-    wanted = _SYSTEM.get(channel)
-    contacts = directory.contacts(directory.root(patient))
-    ids = sorted({one.address for one in contacts if one.system == wanted})
-    uow.lookup(tables.address, ("id",), "id", ids, lock=True)
-    return ids
-
-
-def _shared(uow: UnitOfWork, address: int, family: list[int]) -> bool:
-    """Whether somebody outside this person's merged family has the address too."""
-    return any(one not in family for (one,) in uow.lookup(tables.contact_point, ("patient",), "address", [address]))
-
-
 def _line(row: tuple[object, ...]) -> ConsentLine:
-    fields = dict(zip(CONSENT_COLUMNS, row, strict=True))
+    fields = dict(zip(_SHOWN, row, strict=True))
     fields["decision"] = "permit" if fields.pop("permit") else "deny"
     return ConsentLine(**fields)  # type: ignore[arg-type]  # the columns are the fields
 

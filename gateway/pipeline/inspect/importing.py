@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from gateway.model.consent import ANY
+from gateway.model.consent import ANY, ConsentKind
 from gateway.model.errors import CommandError
 from gateway.model.party import Identifier
 from gateway.model.when import Millis, to_millis
@@ -16,7 +16,8 @@ from gateway.pipeline.inspect.decisions import Decision
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.trace import Unknown
 
-COLUMNS = ("system", "type", "identifier", "decision", "purpose", "channel", "topic", "from", "until", "evidence")
+COLUMNS = ("system", "type", "identifier", "decision", "purpose", "channel", "topic", "from", "until", "evidence",
+           "kind", "text_version", "language", "recorded_by", "address")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,8 @@ def consent_import(
 
     `decision` is permit or deny; empty purpose, channel or topic means any; `from` and `until` are ISO dates. An
     entry that is there already, with the same evidence, is not recorded again: a second import must not undo what a
-    person decided since. A dry run looks everybody up and records nothing.
+    person decided since. Empty `kind` is messages; an authorization has elements no table holds, and is added by itself.
+    `recorded_by`: who took it down, where that was somebody else. A dry run looks everybody up and records nothing.
     """
     told = [_line(gateway, number, line, account, dry_run=dry_run) for number, line in enumerate(lines, start=2)]
     return ImportReport(
@@ -64,7 +66,10 @@ def _line(gateway: Inspectable, number: int, line: Mapping[str, str], account: s
     try:
         identifier, decision = _parsed(line)
         person = "found"
-        made = record(gateway, identifier, decision, account=account, once=True, dry_run=dry_run)
+        who = (line.get("recorded_by") or "").strip()
+        made = record(
+            gateway, identifier, decision, account=account, once=True, dry_run=dry_run, recorded_by=who or account
+        )
     except CommandError as error:
         person = "unknown" if isinstance(error, Unknown) else "ambiguous" if isinstance(error, Ambiguous) else person
         return ImportLine(line=number, outcome="refused", person=person, sentence=str(error))
@@ -86,7 +91,18 @@ def _parsed(line: Mapping[str, str]) -> tuple[Identifier, Decision]:
         valid_from=_day("from", told["from"]),
         valid_until=_day("until", told["until"]),
         evidence=told["evidence"],
+        kind=_kind(told["kind"]),
+        text_version=told["text_version"] or None,
+        language=told["language"] or None,
+        address=told["address"] or None,
     )
+
+
+def _kind(text: str) -> ConsentKind:
+    try:
+        return ConsentKind(text or ConsentKind.MESSAGES)
+    except ValueError:
+        raise CommandError(f"column `kind` must be one of {', '.join(ConsentKind)}") from None
 
 
 def _day(name: str, text: str) -> Millis | None:
