@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from gateway.model.audit import Action
@@ -14,7 +15,7 @@ from gateway.model.request import RequestStatus
 from gateway.model.rule import Rule
 from gateway.model.verdict import Deny, Hold, Reason
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import consenting, family, merges, people, replacing
+from gateway.pipeline import brakes, consenting, family, merges, people, replacing
 from gateway.pipeline.across import Across
 from gateway.pipeline.batch import Batch, new_occurrence, retell, state_of, write_state
 from gateway.pipeline.directory import Directory
@@ -269,6 +270,7 @@ class Applier:
             digest=self._material_digest,
             same=lambda blob, stored: self.batch.keyring.same("material", blob, stored),
             ruleset=self.rules.id,
+            restored=partial(brakes.restored, self.batch.uow),
         )
         return replan(row, ruleset, occasion, ended_by=ended_by)
 

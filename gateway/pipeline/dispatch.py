@@ -10,20 +10,23 @@ from gateway.model.audit import Action
 from gateway.model.errors import CaregateError
 from gateway.model.request import CommunicationStatus, Priority, RequestStatus
 from gateway.model.verdict import Reason
-from gateway.model.when import DAY, MINUTE, Millis
-from gateway.pipeline import queries
+from gateway.model.when import HOUR, MINUTE, Millis
+from gateway.pipeline import brakes, queries, unheard
+from gateway.pipeline.site import Site
+from gateway.ruleset.index import RuleSet
 from gateway.store import tables
 from gateway.store.engine import Store
 
 RING_AGAIN: Millis = MINUTE  # a doorbell nobody answered is rung again after this long
 _BATCH = 200
 _SWEEP: Millis = MINUTE
+_LEAST = 0.05  # seconds between two looks
 
 
 class Dispatcher:
     """Polls the outbox; `once` is one round, `start` makes rounds in a thread until `stop`.
 
-    `hold_expires`: after which a hold nobody lifted ends, asked for each time: the rules in force say it.
+    `rules`: those in force, asked for each time.
     """
 
     def __init__(
@@ -31,11 +34,14 @@ class Dispatcher:
         store: Store,
         ring: Callable[[Sequence[int]], None],
         *,
-        hold_expires: Callable[[], Millis] = lambda: 30 * DAY,
+        rules: Callable[[], RuleSet],
+        site: Site | None = None,
         every: float = 0.5,
     ) -> None:
         self._store = store
-        self._hold_expires = hold_expires
+        self._site = site
+        self._let_go: Millis | None = None
+        self._rules = rules
         self._ring = ring
         self._every = every
         self._stop = threading.Event()
@@ -69,8 +75,18 @@ class Dispatcher:
                 telemetry.log().error("dispatch.crashed", error=type(error).__name__, exc_info=True)
                 full = False
             if not full:
-                self._wake.wait(self._every)
+                self._wake.wait(self._pause())
             self._wake.clear()
+
+    def _pause(self) -> float:
+        """Seconds until the next doorbell, at most until the next look: places with a provider are close together."""
+        try:
+            with self._store.read() as unit:
+                found = [unit.one(queries.NEXT, (lane, 1)) for lane in range(len(Priority))]
+                ahead = min((row[0] - unit.now for row in found if row is not None), default=None)
+        except CaregateError:
+            return self._every
+        return self._every if ahead is None else min(self._every, max(_LEAST, ahead / 1000))
 
     def once(self) -> int:
         """One round; returns how many doorbells were rung. Raises StoreError, KeyringError."""
@@ -100,13 +116,18 @@ class Dispatcher:
             return any(unit.all(queries.PEEK, (lane, unit.now, 1)) for lane in range(len(Priority)))
 
     def _sweep(self) -> None:
-        """Once a minute: attempts whose actor is gone become `unknown`, holds that outlived their sense end."""
+        """Once a minute: attempts whose actor is gone become `unknown`, holds that outlived their sense end, silence is heard."""
         now = self._store.clock.now()
         if abs(now - self._swept) < _SWEEP:
             return
         self._swept = now
         sweep_lost(self._store)
-        sweep_outlived(self._store, self._hold_expires())
+        rules = self._rules()
+        sweep_outlived(self._store, rules.policy.hold_expires)
+        unheard.sweep(self._store, rules.named, self._ring)
+        if self._site is not None and (self._let_go is None or abs(now - self._let_go) >= HOUR):
+            self._let_go = now  # whoever lifted a brake may have died before all that waited was let go
+            brakes.release_stopped(self._store, self._site)
 
 
 def sweep_lost(store: Store) -> int:

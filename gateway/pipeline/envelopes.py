@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import msgspec
 
-from gateway.model.consent import ChannelKind
-from gateway.model.errors import ClearanceError, RenderError
+from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.errors import ClearanceError, KeyringError, RenderError
 from gateway.model.facts import FactValue
 from gateway.model.party import Location, Organization
 from gateway.model.request import CommunicationStatus
 from gateway.model.rule import Rule
 from gateway.model.verdict import Clearance
+from gateway.model.when import DAY, Millis
+from gateway.pipeline import links
+from gateway.pipeline.awaited import NOBODY_WAITS, Watched, watch_of
 from gateway.pipeline.directory import Directory, contact_point_of
+from gateway.pipeline.links import LinkKind
 from gateway.pipeline.rows import ContactRow, OccurrenceRow, PatientRow
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
-from gateway.ports import Envelope
+from gateway.policy.disclosures import label_of
+from gateway.ports import Envelope, content_digest
 from gateway.render.check import check
 from gateway.render.rendered import Rendered
 from gateway.store import tables
+from gateway.store.keyring import Keyring
 from gateway.store.uow import UnitOfWork
 
 _COLUMNS = (
@@ -39,17 +47,47 @@ _COLUMNS = (
     "sealed_body",
     "status",
     "at",
+    "label",
+    "silent_at",
+    "read_by",
 )
+UNSUBSCRIBE_LASTS: Millis = 366 * DAY
+"""15 USC 7704(a)(3)(A)(ii) asks for thirty days; people look at old mail for longer."""
 _json = msgspec.json.Encoder().encode
+_read = msgspec.json.Decoder(list[Any]).decode
+_LONGEST_ID = 20
+
+
+class Said(Protocol):
+    """What a message is said to be about; a rule is, and what the gateway says of its own accord."""
+
+    @property
+    def topic(self) -> str:
+        """What people say yes or no to."""
+        ...
+
+    @property
+    def purpose(self) -> Purpose:
+        """Why it is sent."""
+        ...
+
+    @property
+    def template(self) -> str:
+        """What it is written from."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One recorded attempt and the envelope that may leave for it. `others`: channels are left to fall back to."""
+    """One recorded attempt and the envelope that may leave for it.
+
+    `others`: channels are left to fall back to. `stands`: an earlier one has left and nobody knows that it did not arrive.
+    """
 
     id: int
     envelope: Envelope
     others: bool
+    stands: bool = False
 
 
 def write_attempt(
@@ -66,10 +104,14 @@ def write_attempt(
     contact: ContactRow | None,
     attempt: int,
     others: bool,
+    first: Millis,
+    open_allowed: bool = False,
+    stands: bool = False,
 ) -> Attempt:
     """Reveal, render, check, and record the attempt with its sealed body and the digest of its content.
 
-    Raises RenderError; ClearanceError when the contact point is not the one that was cleared.
+    `first`: when the request was tried first (Millis UTC). `open_allowed`: the person chose unencrypted mail for this mailbox
+    (PH-01). `stands`: as of `Attempt`. Raises RenderError; ClearanceError when the contact point is not the one that was cleared.
     """
     if contact is None or contact.id != clearance.contact_point:
         raise ClearanceError("the contact point is not the one that was cleared")
@@ -80,9 +122,32 @@ def write_attempt(
     )
     check(rendered, [(kind, value) for kind, values in forbidden(directory, patient) for value in values])
     identity = uow.new_id()
-    envelope = _envelope(directory, identity, clearance, organization, contact, rendered)
-    _insert(uow, directory, identity, clearance, rule, patient, contact, attempt, envelope)
-    return Attempt(id=identity, envelope=envelope, others=others)
+    envelope = envelope_of(
+        directory, identity, clearance, organization, contact, rendered, at=first, open_allowed=open_allowed
+    )
+    envelope = with_unsubscribe(uow, site, envelope, patient, contact, rule.topic)
+    watched = watch_of(rule, rules.ruleset.policy, envelope.channel, uow.now, alone=not others or stands)
+    record(uow, directory, identity, clearance, rule, patient, contact, attempt, envelope, label_of(facts), watched)
+    return Attempt(id=identity, envelope=envelope, others=others, stands=stands)
+
+
+def with_unsubscribe(
+    uow: UnitOfWork, site: Site, envelope: Envelope, patient: PatientRow, contact: ContactRow, topic: str
+) -> Envelope:
+    """An e-mail with where one click ends mail about this topic for this person, where we have https (RFC 8058; EM-21, EM-23)."""
+    if envelope.channel is not ChannelKind.EMAIL or not (site.public_url or "").startswith("https:"):
+        return envelope
+    token = links.make(
+        uow,
+        kind=LinkKind.UNSUBSCRIBE,
+        patient=patient.token,
+        expires=uow.now + UNSUBSCRIBE_LASTS,
+        address=contact.address,
+        communication=envelope.communication,
+        channel=ChannelKind.EMAIL.value,
+        topic=topic,
+    )
+    return replace(envelope, unsubscribe=f"{site.public_url}/u/{token}")
 
 
 def _render(
@@ -124,44 +189,93 @@ def forbidden(directory: Directory, patient: PatientRow) -> list[tuple[str, list
     return found
 
 
-def _envelope(
+def envelope_of(
     directory: Directory,
     identity: int,
     clearance: Clearance,
     organization: Organization,
     contact: ContactRow,
     rendered: Rendered,
+    *,
+    at: Millis,
+    open_allowed: bool = False,
 ) -> Envelope:
+    """What may leave: the address is revealed for this clearance alone. `at` dates it, the same at every try."""
     domain = organization.sender_email.rpartition("@")[2]
-    # every try of a request carries the same one: who took it after all recognises the second copy (EM-13)
-    stable = directory.keyring.digest("message-id", str(clearance.request)).hex()
     return Envelope(
         communication=identity,
         channel=ChannelKind(clearance.channel),
         to=contact_point_of(contact),
         sender_name=organization.sender_name,
         sender_address=organization.sender_email,
-        message_id=f"<{stable}@{domain}>",
+        message_id=message_id(directory.keyring, clearance.request, domain),
         subject=rendered.subject,
         text=rendered.text,
         html=rendered.html,
         language=rendered.language,
         digest=rendered.digest,
+        at=at,
+        open_allowed=open_allowed,
     )
 
 
-def _insert(
+def message_id(keyring: Keyring, request: int, domain: str) -> str:
+    """RFC 5322 Message-ID of a request: every try carries the same, so that who took it after all knows it again (EM-13).
+
+    The digest proves that it is ours, and no rotation changes it.
+    """
+    return f"<{request}.{keyring.steady('message-id', str(request)).hex()}@{domain}>"
+
+
+def request_of(keyring: Keyring, told: str) -> int | None:
+    """The request of a Message-ID that is ours; None for any other text (EM-25)."""
+    local = told.strip().removeprefix("<").partition("@")[0]
+    request = local.partition(".")[0]
+    if not request.isascii() or not request.isdigit() or len(request) > _LONGEST_ID:
+        return None
+    ours = message_id(keyring, int(request), "").partition("@")[0].removeprefix("<")
+    return int(request) if hmac.compare_digest(ours.encode(), local.encode("utf-8", "replace")) else None
+
+
+def reopened(directory: Directory, attempt: int) -> Envelope | None:
+    """An attempt's envelope as it was offered, of its sealed body; None when body, key or contact point are gone."""
+    columns = ("request", "channel", "patient", "address", "sealed_body")
+    ((request, channel, token, address, sealed),) = directory.uow.lookup(tables.communication, columns, "id", [attempt])
+    directory.load_tokens([token], lock=False)
+    try:
+        patient = directory.patients[token]
+        contacts = directory.contacts(patient)
+        body = (
+            None if sealed is None else directory.unseal_for(patient, sealed, b"communication.sealed_body:%d" % attempt)
+        )
+    except KeyringError:
+        return None
+    contact = next((one for one in contacts if one.address == address), None)
+    if body is None or contact is None:
+        return None
+    subject, text, html, sender = [*_read(body), ""][:4]
+    return Envelope(
+        communication=attempt, channel=ChannelKind(channel), to=contact_point_of(contact), sender_name="",
+        sender_address=sender, message_id=message_id(directory.keyring, request, sender.rpartition("@")[2]),
+        subject=subject, text=text, html=html, digest=content_digest(subject, text, html),
+    )  # fmt: skip
+
+
+def record(
     uow: UnitOfWork,
     directory: Directory,
     identity: int,
     clearance: Clearance,
-    rule: Rule,
+    said: Said,
     patient: PatientRow,
     contact: ContactRow,
     attempt: int,
     envelope: Envelope,
+    label: str | None,
+    watched: Watched = NOBODY_WAITS,
 ) -> None:
-    body = _json([envelope.subject, envelope.text, envelope.html])
+    """Write one attempt, its body sealed for the patient."""
+    body = _json([envelope.subject, envelope.text, envelope.html, envelope.sender_address])
     row = (
         identity,
         clearance.request,
@@ -169,13 +283,15 @@ def _insert(
         attempt,
         patient.token,
         contact.address,
-        rule.topic,
-        rule.purpose.value,
-        rule.template,
+        said.topic,
+        said.purpose.value,
+        said.template,
         clearance.template_digest,
         directory.keyring.digest("content", envelope.digest),
         directory.seal_for(patient, body, b"communication.sealed_body:%d" % identity),
         CommunicationStatus.IN_PROGRESS,
         uow.now,
+        label,
+        *watched,
     )
     uow.insert(tables.communication, _COLUMNS, [row])

@@ -192,6 +192,9 @@ def _next(event: PatientEvent, stored: State, kind: EventKind) -> State:
     facts = {**stored.facts, **event.facts}
     for name in event.cleared:
         facts.pop(name, None)
+    if kind is _RESCHEDULED:  # what was answered was about another time
+        facts.pop("appointment.answer", None)
+        facts.pop("appointment.answered", None)
     if reopened:
         facts.pop("encounter.end", None)
         facts.pop("encounter.disposition", None)

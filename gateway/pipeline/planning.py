@@ -47,13 +47,18 @@ _FRESH = frozenset(
     }
 )
 
+_BY_HAND = Hold(gate="", reason=Reason.HELD_BY_HAND, released_by="a person who releases it")
+_MAY_HAVE_LEFT = Hold(gate="", reason=Reason.OUTCOME_UNKNOWN, released_by="a person who knows that it never left")
 # Holds given at planning that a later message about the same occurrence may lift.
 _PLANNING_HOLDS = frozenset({Reason.UNMAPPED_CODE, Reason.TIME_UNCERTAIN})
 
 
 @value
 class Occasion:
-    """What planning needs beside the rules. `permanent`: the planning gates' answer for one step."""
+    """What planning needs beside the rules. `permanent`: the planning gates' answer for one step.
+
+    `restored`: when this database took the place of a lost one, 0 if it never did; asked only of steps "at once".
+    """
 
     patient: int
     raw: int | None
@@ -65,6 +70,7 @@ class Occasion:
     digest: Callable[[bytes], bytes]
     same: Callable[[bytes, bytes], bool]
     ruleset: int
+    restored: Callable[[], Millis] = lambda: 0
 
 
 @dataclass(slots=True)
@@ -124,6 +130,7 @@ def _latest(row: OccurrenceRow, rule: str, step: str) -> RequestRow | None:
 def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion: Occasion, plan: Plan) -> None:
     """One step of a matching rule: keep what is planned, or plan it (again) if something new would be `said`."""
     last = _latest(row, rule.name, step.step)
+    by_hand = last is not None and last.state == _ON_HOLD and last.reason == Reason.HELD_BY_HAND
     if last is not None:
         if _said_under_other_rules(last, step, occasion):
             return
@@ -139,6 +146,10 @@ def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion:
     if withheld:
         plan.entries.append((_WITHHELD, None, rule.name, step.step, withheld))
         return
+    if by_hand and verdict is None:
+        verdict = _BY_HAND  # what a person let wait is not let go by a later message
+    if verdict is None and step.at_once and row.occurred <= occasion.restored():
+        verdict = _MAY_HAVE_LEFT  # told again after a restore: the lost database may have sent it at once
     version = 0 if last is None else last.material_version + 1
     made = _request(row, rule, step, occasion, version, occasion.digest(said), verdict)
     row.requests.append(made)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import and_, bindparam, delete, null, or_, select, update
 
-from gateway.store.statement import Statement
+from gateway.store.statement import Statement, by_itself
 from gateway.store.tables import communication, contact_point, identifier, occurrence, request, ruleset
 
 ACTIVATION = ("id", "digest", "activated", "by", "how", "replaced", "author", "approver", "report", "evidence")
@@ -30,13 +30,23 @@ PEEK = Statement(
     params=("lane", "now", "limit"),
 )
 
+# When something of a lane rings next.
+NEXT = Statement(
+    "request.next-ring",
+    select(_r.ring_at)
+    .where(_r.state == "active", _r.priority == bindparam("lane"))
+    .order_by(_r.ring_at)
+    .limit(bindparam("limit")),
+    params=("lane", "limit"),
+)
+
 # Compare-and-swap: whoever raises the fence holds the request until lease_until.
 LEASE = Statement(
     "request.lease",
     update(request)
     .where(
         _r.id == bindparam("which"),
-        _r.state == "active",
+        by_itself(_r.state) == "active",
         _r.fence == bindparam("seen"),
         or_(_r.lease_until.is_(None), _r.lease_until <= bindparam("now")),
     )
@@ -83,7 +93,7 @@ SETTLE = Statement(
 SETTLE_LATE = Statement(
     "request.settle-late",
     update(request)
-    .where(_r.id == bindparam("which"), _r.state.in_(("active", "on-hold")), _r.lease_until.is_(None))
+    .where(_r.id == bindparam("which"), by_itself(_r.state).in_(("active", "on-hold")), _r.lease_until.is_(None))
     .values(state="completed", reason=null()),
     params=("which",),
 )

@@ -11,7 +11,7 @@ from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
 from gateway.model.when import DAY, Millis
 from gateway.store import tables
-from gateway.store.statement import Statement
+from gateway.store.statement import Statement, by_itself
 from gateway.store.uow import UnitOfWork
 
 LATE: Millis = DAY
@@ -22,7 +22,11 @@ _RELEASE, _GIVE_UP = (
     Statement(
         f"request.{name}",
         update(tables.request)
-        .where(_r.id == bindparam("which"), _r.state == "on-hold", _r.reason == bindparam("held_for"))
+        .where(
+            _r.id == bindparam("which"),
+            by_itself(_r.state) == "on-hold",
+            by_itself(_r.reason) == bindparam("held_for"),
+        )
         .values(state=state, reason=reason, ring_at=bindparam("ring")),
         params=("ring", "which", "held_for"),
     )
@@ -36,10 +40,10 @@ Waiting = tuple[int, int, Millis]
 """A request on hold: its id, its patient, when it is due."""
 
 
-def let_go(uow: UnitOfWork, waiting: Sequence[Waiting], held_for: Reason) -> tuple[int, int]:
+def let_go(uow: UnitOfWork, waiting: Sequence[Waiting], held_for: Reason, *why: str) -> tuple[int, int]:
     """Have what still waits for this reason judged again, and end what is LATE; how many of each, audited if any.
 
-    Without any there is nothing to commit.
+    Without any there is nothing to commit. `why`: a person's reason, told in each entry.
     """
     entries: list[tuple[object, ...]] = []
     patients: set[int] = set()
@@ -48,15 +52,15 @@ def let_go(uow: UnitOfWork, waiting: Sequence[Waiting], held_for: Reason) -> tup
     uow.lookup(tables.patient, ("token",), "token", sorted({patient for _, patient, _ in waiting}), lock=True)
     for request, patient, due in waiting:
         late = due < uow.now - LATE
-        ring = due if late else max(due, uow.now)
-        if not uow.run(_GIVE_UP if late else _RELEASE, (ring, request, held_for.value)):
+        # rung at its due time, past or not: so what waited leaves in the order in which it fell due
+        if not uow.run(_GIVE_UP if late else _RELEASE, (due, request, held_for.value)):
             continue
         ended += late
         patients.add(patient)
         entries.append(
-            (Action.REQUEST_WITHDRAWN, request, Reason.OFFSET_PAST)
+            (Action.REQUEST_WITHDRAWN, request, Reason.OFFSET_PAST, *why)
             if late
-            else (Action.REQUEST_RELEASED, request, held_for)
+            else (Action.REQUEST_RELEASED, request, held_for, *why)
         )
     if entries:
         uow.audit(entries, patients=sorted(patients))

@@ -1,4 +1,4 @@
-"""Forgets on time: messages after the replay window, facts after their occurrence, bodies after theirs; each audited.
+"""Forgets on time: messages and replies after the replay window, facts after their occurrence, bodies after theirs; each audited.
 
 Of a message its audit row stays, under the same id: `trace`, requests and occurrences name it by that. Its row in `raw`
 is what recognises a repetition (D-01: at least 30 days) and finds the sealed bytes; after both it is of no use. What a
@@ -31,6 +31,7 @@ _BATCH = 500
 _FEW = 200  # messages forgotten at once: on SQLite nobody is received meanwhile (5 ms)
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
 _c, _o, _r, _w = tables.communication.c, tables.occurrence.c, tables.request.c, tables.raw.c
+_i = tables.inbound.c
 _undecided = select(tables.quarantine.c.raw).where(
     tables.quarantine.c.raw == _w.id, tables.quarantine.c.state == "open"
 )
@@ -85,6 +86,64 @@ ENDED = Statement(
 )
 
 
+LINKS = Statement(
+    "link.over",
+    select(tables.link.c.id)
+    .where(tables.link.c.expires < bindparam("before"))
+    .order_by(tables.link.c.expires)
+    .limit(bindparam("limit")),
+    params=("before", "limit"),
+)
+
+
+REPLIES = Statement(
+    "inbound.over",
+    select(_i.id)
+    .where(_i.sealed.is_not(None), _i.received < bindparam("before"))
+    .order_by(_i.received)
+    .limit(bindparam("limit")),
+    params=("before", "limit"),
+)
+SESSIONS = Statement(
+    "staff_session.over",
+    select(tables.staff_session.c.id)
+    .where(tables.staff_session.c.started < bindparam("before"))
+    .limit(bindparam("limit")),
+    params=("before", "limit"),
+)
+
+
+def purge_replies(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Forget what people wrote back longer than `keep` millis ago, decided or not: the key of its day goes then. Returns how many.
+
+    That they wrote, when, what it meant and what was decided stays.
+    """
+
+    def forget(uow: UnitOfWork, found: list[int]) -> int:
+        return uow.update(tables.inbound, ("id",), ("sealed",), [(None, one) for one in found])
+
+    return _while_any(store, REPLIES, store.clock.now() - keep, "reply", forget, stopping)
+
+
+def purge_sessions(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete sessions of staff that began a month ago; audit rows of them stay. Returns how many."""
+
+    def forget(uow: UnitOfWork, found: list[int]) -> int:
+        return uow.delete(tables.staff_session, "id", found)
+
+    return _while_any(store, SESSIONS, store.clock.now() - DUPLICATES, "session", forget, stopping)
+
+
+def purge_links(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete links that expired a month ago, and the log-ins they led to; audit rows of them stay. Returns how many."""
+
+    def forget(uow: UnitOfWork, found: list[int]) -> int:
+        uow.delete(tables.login, "link", found)
+        return uow.delete(tables.link, "id", found)
+
+    return _while_any(store, LINKS, store.clock.now() - DUPLICATES, "link", forget, stopping)
+
+
 def purge_messages(store: Store, keep: Millis, *, stopping: Callable[[], bool] = lambda: False) -> int:
     """Delete what is stored of messages received longer than `keep` millis ago, DUPLICATES at least. Returns how many.
 
@@ -124,6 +183,28 @@ def purge_facts(store: Store, keep: Millis, *, stopping: Callable[[], bool] = la
     """Forget the facts of occurrences that are over and were not heard of for `keep` millis. Returns how many."""
     before = store.clock.now() - keep
     return _in_batches(store, ENDED, (before, before), partial(_forget_facts, before), stopping)
+
+
+def _while_any(
+    store: Store,
+    statement: Statement,
+    before: Millis,
+    what: str,
+    forget: Callable[[UnitOfWork, list[int]], int],
+    stopping: Callable[[], bool],
+) -> int:
+    """Forget batch after batch of what an index finds, until it finds nothing more."""
+    done = 0
+    while not stopping():
+        with store.read() as unit:
+            found = [identity for (identity,) in unit.all(statement, (before, _BATCH))]
+        if not found:
+            break
+        with store.begin("retention") as uow:
+            done += forget(uow, found)
+            uow.audit([(Action.CONTENT_FORGOTTEN, what, len(found))])
+            uow.commit()
+    return done
 
 
 def _in_batches(

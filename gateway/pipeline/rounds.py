@@ -10,7 +10,15 @@ from pathlib import Path
 from gateway import telemetry
 from gateway.model.when import HOUR, MINUTE, Millis
 from gateway.pipeline.overdue import give_up_overdue
-from gateway.pipeline.retention import purge_bodies, purge_facts, purge_messages
+from gateway.pipeline.retention import (
+    purge_bodies,
+    purge_facts,
+    purge_links,
+    purge_messages,
+    purge_replies,
+    purge_sessions,
+)
+from gateway.store import erasures
 from gateway.store.datakeys import purge as purge_raw
 from gateway.store.engine import Store
 from gateway.store.seal import seal as seal_audit
@@ -58,11 +66,17 @@ class Rounds:
     def once(self) -> None:
         """One round."""
         self._guard("seal", lambda: seal_audit(self._store, heads_file=self._heads))
+        self._guard("erasures", self._tell_erasures)
         self._guard("join", lambda: give_up_overdue(self._store, self._keep.parts))  # before their bytes are forgotten
         now = self._store.clock.now()
         if self._forgot is None or abs(now - self._forgot) >= HOUR:
             self._forgot = now
             self._guard("forget", self._forget)
+
+    def _tell_erasures(self) -> None:
+        """Outside, beside the heads: a database that is restored must not bring anybody back."""
+        if self._heads is not None:
+            erasures.publish(self._store, erasures.beside(self._heads))
 
     def _forget(self) -> None:
         keep, stopping = self._keep, self._pause
@@ -70,6 +84,9 @@ class Rounds:
         purge_raw(self._store, self._store.clock.now(), keep.raw, stopping=stopping)
         purge_facts(self._store, keep.facts, stopping=stopping)
         purge_bodies(self._store, keep.bodies, stopping=stopping)
+        purge_replies(self._store, keep.raw, stopping=stopping)
+        purge_links(self._store, stopping=stopping)
+        purge_sessions(self._store, stopping=stopping)
 
     def _pause(self) -> bool:
         """Let others have the database for a moment; whether to stop."""

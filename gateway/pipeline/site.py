@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from gateway.model.agreement import Agreement
+from gateway.model.consent import ChannelKind
 from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
 from gateway.model.party import Location, Organization
@@ -35,6 +37,8 @@ class SourceEntry:
 class Site:
     """Places, senders, sources. `allowed`: the only recipients ever written to outside production, lower case.
 
+    `agreements`: what each channel's other side signed; a channel without one sends nothing (45 CFR 164.308(b)).
+    `public_url`: where patients reach our pages (https, or http on this machine), None when there are none.
     `sensitivity` says how much a fact's value tells (code tables may raise it above the fact's own; PV-08).
     """
 
@@ -43,6 +47,8 @@ class Site:
     sources: Mapping[str, SourceEntry]
     production: bool
     allowed: frozenset[str] = field(default=frozenset(), repr=False)
+    agreements: Mapping[ChannelKind, Agreement] = field(default_factory=dict)
+    public_url: str | None = None
     sensitivity: Callable[[str, FactValue | None], Sensitivity] = lambda name, _value: VOCABULARY[name].sensitivity
 
     def location(self, facts: Mapping[str, FactValue], facility: str | None) -> Location | None:
@@ -52,6 +58,21 @@ class Site:
             if isinstance(value, str) and value != UNMAPPED:
                 return self.locations.get(value)
         return self.locations.get(facility) if facility else None
+
+    def facility(self, name: str | None) -> str:
+        """A location or organization as the path of all that a stop of it may name, "main/lakeside"; empty: not known."""
+        parts: list[str] = []
+        while name and name not in parts:
+            parts.append(name)
+            place = self.locations.get(name)
+            found = self.organizations.get(name)
+            name = place.organization if place is not None else found.parent if found is not None else None
+        return "/".join(parts)
+
+    def zone_of(self, facility: str) -> str:
+        """The zone of a location or organization; UTC for one that is configured no more."""
+        found = self.locations.get(facility) or self.organizations.get(facility)
+        return found.zone if found is not None else "UTC"
 
     def organization(self, location: Location | None, source: int) -> Organization:
         """The organization that speaks: the location's, else the source's."""
@@ -70,6 +91,11 @@ class Site:
         """Whether a feed's silence holds what depends on it; of one that nobody configures any more, it does."""
         entry = self.source(source)
         return entry is None or entry.holds
+
+    def agreed(self, channel: ChannelKind, now: Millis) -> bool:
+        """Whether a channel's business-associate agreement is in force, or none is needed."""
+        found = self.agreements.get(channel)
+        return found is not None and found.in_force(now)
 
     def zone(self, location: Location | None, source: int) -> str:
         """The zone in which days are counted and times are told: the location's, else the organization's."""

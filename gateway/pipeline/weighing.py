@@ -3,38 +3,51 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
-from gateway.model.consent import ChannelKind, Consent
+import msgspec
+
+from gateway.model.authorization import remunerated
+from gateway.model.consent import ChannelKind, Consent, ConsentKind, Purpose
+from gateway.model.errors import KeyringError
 from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, FactValue, Sensitivity
 from gateway.model.party import ContactSystem, ContactUse, Location
 from gateway.model.policy import Policy
+from gateway.model.request import RequestKind
 from gateway.model.rule import Rule, Variant
+from gateway.model.verdict import Deny
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import queries
-from gateway.pipeline.directory import CONSENT_COLUMNS, Directory
+from gateway.pipeline import brakes, queries, representing
+from gateway.pipeline.directory import CONSENT_KINDED, Directory
 from gateway.pipeline.packing import unpack
+from gateway.pipeline.personal import own_quiet
 from gateway.pipeline.rows import ContactRow, OccurrenceRow, PatientRow, RequestRow, split_reasons
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
 from gateway.policy.circumstances import Circumstances, PlanningCircumstances, SendingCircumstances, Sent
+from gateway.policy.consents import alternatives
+from gateway.policy.decide import decide
+from gateway.policy.legal import longest
+from gateway.policy.recipients import Recipient, right
 from gateway.ports import Channel
 from gateway.ruleset.match import holding, unmapped
 from gateway.ruleset.schedule import Planned, certain
 from gateway.store import tables
 from gateway.store.uow import UnitOfWork
 
+_elements = msgspec.json.Decoder(dict[str, str]).decode
 _SYSTEMS = {ChannelKind.EMAIL: (ContactSystem.EMAIL,), ChannelKind.SMS: (ContactSystem.SMS,), ChannelKind.PORTAL: ()}
 # What kind of care each kind of occurrence is: the facts that protected services are looked for in (PV-08).
 _SERVICES = ("appointment.service", "encounter.service", "result.code", "document.type", "immunization.vaccine")
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
-_PLANNING = tuple(name for name in PlanningCircumstances.__slots__ if name != "expires")
-_planning = attrgetter(*_PLANNING)
 _SENDING = (*PlanningCircumstances.__slots__, *SendingCircumstances.__slots__)
 _sending = attrgetter(*_SENDING)
+_TOLD = tables.occurrence.outerjoin(tables.source, tables.source.c.id == tables.occurrence.c.source)
+_OF_ITS_SOURCE = ("source_id", "source_held", "source_silent_since")
+_TOLD_COLUMNS = (*(f"occurrence_{name}" for name in OccurrenceRow.COLUMNS), *_OF_ITS_SOURCE)
 _MAY_HAVE_LEFT = ("in-progress", "completed", "unknown")
 
 
@@ -58,21 +71,31 @@ def planning_circumstances(
     occurred: Millis,
 ) -> PlanningCircumstances:
     """What is known when a step of a rule is planned. `occurred` is the triggering event's time (X-07)."""
-    return PlanningCircumstances(
-        now=now,
-        expires=step.expires if step else None,
-        occurred=occurred,
-        max_age=rule.max_age,
-        production=True,
-        deceased=bool(patient.deceased),
-        merged_away=patient.survivor is not None,
-        patient_holds=patient.holds,
-        visit_holds=split_reasons(row.hold),
-        service=service_of(facts),
-        location_sensitive=_betrays(location),
-        unmapped=unmapped(rule, facts),
-        time_certain=certain(rule, facts),
-    )
+    expires = step.expires if step else None
+    known = _known(rule, row, patient, facts, location)
+    return PlanningCircumstances(now=now, expires=expires, occurred=occurred, **known)
+
+
+def _known(
+    rule: Rule,
+    row: OccurrenceRow,
+    patient: PatientRow,
+    facts: Mapping[str, FactValue],
+    location: Location | None,
+) -> dict[str, Any]:
+    """What circumstances are, whatever the moment."""
+    return {
+        "max_age": rule.max_age,
+        "production": True,
+        "deceased": bool(patient.deceased),
+        "merged_away": patient.survivor is not None,
+        "patient_holds": patient.holds,
+        "visit_holds": split_reasons(row.hold),
+        "service": service_of(facts),
+        "location_sensitive": _betrays(location),
+        "unmapped": unmapped(rule, facts),
+        "time_certain": certain(rule, facts),
+    }
 
 
 def service_of(facts: Mapping[str, FactValue]) -> str | None:
@@ -134,12 +157,14 @@ def weigh_send(
 ) -> SendingCircumstances:
     """What the gates that ask for no channel need of one request."""
     location = site.location(facts, occurrence.facility)
-    planning = planning_circumstances(rule, None, occurrence, patient, facts, location, now=uow.now, occurred=uow.now)
     held, _ = _source(uow, occurrence.source)
     return SendingCircumstances(
-        **dict(zip(_PLANNING, _planning(planning), strict=True)),
+        **_known(rule, occurrence, patient, facts, location),
+        now=uow.now,
+        occurred=uow.now,
         expires=request.expires,
         rule=rule.name,
+        stopped=brakes.stops(brakes.on(uow), brakes.About.of(site, rule.name, occurrence), None),
         source_held=held,
         holding=holding(rule, facts),
         age=directory.age(patient, uow.now, site.zone(location, occurrence.source)),
@@ -171,11 +196,18 @@ def weigh(
             uow, directory, site, rule=rule, request=request, patient=patient, occurrence=occurrence, facts=facts
         )
     location = site.location(facts, occurrence.facility)
-    reachable = usable(directory.contacts(patient), channel, now)
-    contact = reachable[0] if reachable else None
-    _, silent = _source(uow, occurrence.source)
-    opted_out = _locked_addresses(uow, reachable)
+    policy = rules.ruleset.policy
+    stands_in = representing.in_force(uow, directory, patient) if _a_child(send.age, policy) else ()
+    who = right(policy, age=send.age, topic=rule.topic, service=service_of(facts), representatives=stands_in)
+    known = _contacts(uow, directory, patient, who)
+    reachable = usable(known, channel, now)
     family = directory.family(patient.token)
+    said = _said(uow, directory, family, rule.purpose)
+    contact = _asked_for(reachable, alternatives(said, purpose=rule.purpose, topic=rule.topic, now=now))
+    _, silent = _source(uow, occurrence.source)
+    barred = _locked_addresses(uow, known)  # of every channel: the next one's come too late to be locked in order of id
+    opted_out, suppressed = barred.get(contact.address, (False, False)) if contact else (False, False)
+    about = brakes.About.of(site, rule.name, occurrence)
     circumstances = Circumstances(
         **dict(zip(_SENDING, _sending(send), strict=True)),
         request=request.id,
@@ -187,15 +219,160 @@ def weigh(
         purpose=rule.purpose,
         topic=rule.topic,
         channel=channel,
+        channel_stopped=brakes.stops(brakes.on(uow), about, channel),
         feed_silent=silent and site.holds(occurrence.source) and _may_still_end(occurrence, now),
         channel_configured=channel in channels,
         contact_point=contact.id if contact else None,
         address=contact.address if contact else None,
-        address_opted_out=bool(contact and opted_out.get(contact.address)),
+        address_opted_out=opted_out,
+        address_suppressed=suppressed,
         recipient_listed=site.production or bool(contact and contact.value.casefold() in site.allowed),
-        consents=_consents(uow, family, contact),
+        consents=(*said, *_said_at(uow, contact)),
+        sent_recently=_sent(uow, family, contact, policy),
+        zones=tuple(patient.zones.split(",")) if patient.zones else (),
+        state=patient.state,
+        paid=rule.remuneration != "none",
+        agreement=site.agreed(channel, now),
+        representatives=stands_in,
+        recipient=who.representative,
+        own_quiet=own_quiet(directory.person(patient)),
+    )
+    weighing = Weighing(circumstances, contact)
+    if channel is ChannelKind.PORTAL:
+        return _with_a_notice(uow, site, channels, rules, weighing, known, barred, said, family)
+    return weighing
+
+
+def _with_a_notice(
+    uow: UnitOfWork,
+    site: Site,
+    channels: Mapping[ChannelKind, Channel],
+    rules: Active,
+    weighing: Weighing,
+    known: Sequence[ContactRow],
+    barred: Mapping[int, tuple[bool, bool]],
+    said: Sequence[Consent],
+    family: Sequence[int],
+) -> Weighing:
+    """What lies in the portal is reached by its notice: the first address that may get one, e-mail before text (EM-10).
+
+    Without one the message has no address. The notice asks its own gates again when it leaves.
+    """
+    c, policy = weighing.circumstances, rules.ruleset.policy
+    if site.public_url is None:
+        return Weighing(replace(c, channel_configured=False), None)
+    ways = [(way, one) for way in (ChannelKind.EMAIL, ChannelKind.SMS) for one in usable(known, way, c.now)]
+    for way, contact in ways:
+        opted_out, suppressed = barred.get(contact.address, (False, False))
+        reached = replace(
+            c,
+            contact_point=contact.id,
+            address=contact.address,
+            recipient_listed=site.production or contact.value.casefold() in site.allowed,
+            consents=(*said, *_said_at(uow, contact)),
+            sent_recently=_sent(uow, family, contact, policy),
+        )
+        notice = replace(
+            reached,
+            channel=way,
+            channel_configured=way in channels,
+            agreement=site.agreed(way, c.now),
+            address_opted_out=opted_out,
+            address_suppressed=suppressed,
+        )
+        if not isinstance(decide(notice, policy, RequestKind.PICK_UP_NOTICE).against, Deny):
+            return Weighing(reached, contact)
+    return weighing
+
+
+def preferred(directory: Directory, patient: PatientRow, channel: ChannelKind, now: Millis) -> ContactRow | None:
+    """The contact point a message by this channel would go to now; None: there is none."""
+    return next(iter(usable(directory.contacts(patient), channel, now)), None)
+
+
+def code_ways(
+    uow: UnitOfWork, directory: Directory, site: Site, channels: Mapping[ChannelKind, Channel], patient: PatientRow
+) -> list[tuple[ChannelKind, int]]:
+    """Addresses a log-in code might go to, preferred first within a channel; its gates ask again when it leaves."""
+    known = directory.contacts(patient)
+    ways = [(way, one) for way in (ChannelKind.SMS, ChannelKind.EMAIL) for one in usable(known, way, uow.now)]
+    barred = _locked_addresses(uow, [contact for _, contact in ways])
+    return [
+        (way, contact.address)
+        for way, contact in ways
+        if way in channels
+        and not any(barred.get(contact.address, (False, False)))
+        and (site.production or contact.value.casefold() in site.allowed)
+    ]
+
+
+def weigh_built_in(
+    uow: UnitOfWork,
+    directory: Directory,
+    site: Site,
+    channels: Mapping[ChannelKind, Channel],
+    rules: Active,
+    *,
+    request: RequestRow,
+    patient: PatientRow,
+    channel: ChannelKind,
+    address: int,
+    purpose: Purpose,
+    topic: str,
+    template_digest: str,
+    about: brakes.About,
+) -> Weighing:
+    """What the gates of a built-in kind may see; it tells of no visit, shows no fact and goes to one address only.
+
+    `about`: what a brake asks of it.
+    """
+    now = uow.now
+    family = directory.family(patient.token)
+    contact = _at(uow, directory, patient, family, channel, address)
+    stopped, suppressed = _locked_addresses(uow, [contact]).get(address, (False, False)) if contact else (False, False)
+    circumstances = Circumstances(
+        now=now,
+        expires=request.expires,
+        occurred=now,
+        max_age=None,
+        production=True,
+        deceased=bool(patient.deceased),
+        merged_away=patient.survivor is not None,
+        patient_holds=patient.holds,
+        visit_holds=frozenset(),
+        service=None,
+        location_sensitive=False,
+        unmapped=(),
+        time_certain=True,
+        request=request.id,
+        patient=patient.token,
+        rule=request.kind,
+        stopped=brakes.stops(brakes.on(uow), about, None),
+        ruleset=rules.id,
+        template_digest=template_digest,
+        reveals=(),
+        sensitivity=Sensitivity.PUBLIC,
+        purpose=purpose,
+        topic=topic,
+        channel=channel,
+        channel_stopped=brakes.stops(brakes.on(uow), about, channel),
+        source_held=False,
+        feed_silent=False,
+        holding=None,
+        age=None,
+        channel_configured=channel in channels,
+        contact_point=contact.id if contact else None,
+        address=address if contact else None,
+        address_opted_out=stopped,
+        address_suppressed=suppressed,
+        recipient_listed=site.production or bool(contact and contact.value.casefold() in site.allowed),
+        consents=(*_said(uow, directory, family, purpose), *_said_at(uow, contact)),
         sent_recently=_sent(uow, family, contact, rules.ruleset.policy),
         zones=tuple(patient.zones.split(",")) if patient.zones else (),
+        state=patient.state,
+        agreement=site.agreed(channel, now),
+        recipient=contact.patient if contact and contact.patient not in family else None,
+        own_quiet=own_quiet(directory.person(patient)),
     )
     return Weighing(circumstances, contact)
 
@@ -211,10 +388,20 @@ def _valid(one: ContactRow, now: Millis) -> bool:
     return (one.valid_from is None or one.valid_from <= now) and (one.valid_until is None or now < one.valid_until)
 
 
-def _locked_addresses(uow: UnitOfWork, usable: Sequence[ContactRow]) -> dict[int, bool]:
-    ids = sorted({one.address for one in usable})
-    rows = uow.lookup(tables.address, ("id", "opted_out_at"), "id", ids, lock=True) if ids else []
-    return {identity: at is not None for identity, at in rows}
+def _locked_addresses(uow: UnitOfWork, contacts: Sequence[ContactRow]) -> dict[int, tuple[bool, bool]]:
+    """Per address whether it said STOP, and whether it is on the suppression list."""
+    ids = sorted({one.address for one in contacts})
+    columns = ("id", "opted_out_at", "suppressed_at")
+    rows = uow.lookup(tables.address, columns, "id", ids, lock=True) if ids else []
+    return {identity: (stopped is not None, suppressed is not None) for identity, stopped, suppressed in rows}
+
+
+def told(uow: UnitOfWork, identity: int) -> OccurrenceRow:
+    """One occurrence, asked for together with what its source is to `weigh`."""
+    ((*row, known, held, silent),) = uow.lookup(_TOLD, _TOLD_COLUMNS, "occurrence_id", [identity])
+    found = OccurrenceRow(*row)
+    uow.memo["source", found.source] = (bool(held), silent is not None) if known is not None else (True, True)
+    return found
 
 
 def _source(uow: UnitOfWork, source: int) -> tuple[bool, bool]:
@@ -234,28 +421,89 @@ def _may_still_end(occurrence: OccurrenceRow, now: Millis) -> bool:
     return occurrence.status in _OPEN or (occurrence.start_utc or 0) > now
 
 
-def _consents(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None) -> tuple[Consent, ...]:
-    """Every ledger entry of the person and of the address; of merged-away tokens only the denials count."""
-    rows = uow.lookup(tables.consent, CONSENT_COLUMNS, "patient", list(family))
-    if contact is not None:
-        about = uow.lookup(tables.consent, CONSENT_COLUMNS, "address", [contact.address])
-        rows += [row for row in about if row[1] is None]
+def _a_child(age: int | None, policy: Policy) -> bool:
+    return age is not None and age < policy.minimum_age
+
+
+def _contacts(uow: UnitOfWork, directory: Directory, patient: PatientRow, who: Recipient) -> Sequence[ContactRow]:
+    """The contact points of the right recipient; nobody's, where there is none."""
+    if who.representative is not None:
+        return representing.contacts(uow, directory, who.representative)
+    return directory.contacts(patient) if who.why_not is None else ()
+
+
+def _asked_for(usable: Sequence[ContactRow], asked: Sequence[Consent]) -> ContactRow | None:
+    """The preferred contact point; one the person asked for instead (45 CFR 164.522(b)), where they named an address."""
+    named = {one.address for one in asked}
+    return next((one for one in usable if one.address in named), usable[0] if usable else None)
+
+
+def _at(
+    uow: UnitOfWork,
+    directory: Directory,
+    patient: PatientRow,
+    family: Sequence[int],
+    channel: ChannelKind,
+    address: int,
+) -> ContactRow | None:
+    """The contact point with this address: the person's own, or that of somebody who represents them."""
+    own = usable(directory.contacts(patient), channel, uow.now)
+    found = next((one for one in own if one.address == address), None)
+    if found is not None:
+        return found
+    stand_ins = [one.id for one in representing.known(uow, family) if one.in_force(uow.now)]
+    theirs = [one for rep in stand_ins for one in representing.contacts(uow, directory, rep)]
+    return next((one for one in usable(theirs, channel, uow.now) if one.address == address), None)
+
+
+def _said(uow: UnitOfWork, directory: Directory, family: Sequence[int], purpose: Purpose) -> tuple[Consent, ...]:
+    """Every ledger entry of the person; of merged-away tokens only the denials count."""
+    rows = uow.lookup(tables.consent, (*CONSENT_KINDED, "sealed"), "patient", list(family))
     merged = {loser: at for loser, at, undone in _merges(uow, family[1:]) if undone is None}
-    own = (None, family[0])
-    return tuple(_consent(row, family[0], merged) for row in rows if row[1] in own or not row[6])
+    read = (
+        _consent(row[:-1], family[0], merged, remuneration=_remunerated(directory, row, purpose))
+        for row in rows
+        if row[1] == family[0] or not row[6]
+    )
+    return tuple(one for one in read if one is not None)
+
+
+def _said_at(uow: UnitOfWork, contact: ContactRow | None) -> tuple[Consent, ...]:
+    """Every ledger entry that is about the address alone."""
+    if contact is None:
+        return ()
+    rows = uow.lookup(tables.consent, CONSENT_KINDED, "address", [contact.address])
+    return tuple(one for row in rows if row[1] is None and (one := _consent(row, None, {})) is not None)
+
+
+def _remunerated(directory: Directory, row: Sequence[Any], purpose: Purpose) -> bool | None:
+    """Whether an authorization says that the site is paid; None of one that cannot be read: it authorizes nothing."""
+    if row[11] != ConsentKind.AUTHORIZATION or not row[6] or purpose is not Purpose.HMARKT:
+        return False
+    try:
+        plain = directory.unseal_for(directory.patients[row[1]], row[-1] or b"", b"consent.sealed:%d" % row[0])
+        return remunerated(_elements(plain))
+    except (KeyringError, msgspec.DecodeError):
+        return None
 
 
 def _merges(uow: UnitOfWork, losers: Sequence[int]) -> list[tuple[Any, ...]]:
     return uow.lookup(tables.merge, ("loser", "at", "undone"), "loser", list(losers)) if losers else []
 
 
-def _consent(row: Sequence[Any], root: int, merged: Mapping[int, Millis]) -> Consent:
+def _consent(
+    row: Sequence[Any], root: int | None, merged: Mapping[int, Millis], *, remuneration: bool | None = False
+) -> Consent | None:
     """A ledger entry about the person; a merged-away token's denial speaks anew at the merge (AD-31).
 
-    So only what the person permits after the merge lifts it: the stricter wins.
+    So only what the person permits after the merge lifts it: the stricter wins. None of what cannot be read.
     """
-    fields = dict(zip(CONSENT_COLUMNS, row, strict=True))
+    if remuneration is None:
+        return None
+    fields = dict(zip(CONSENT_KINDED, row, strict=True))
     fields["permit"] = bool(fields["permit"])
+    fields["kind"] = ConsentKind(fields["kind"])
+    fields["remuneration"] = remuneration
     loser = fields["patient"]
     if loser not in (None, root):
         fields["patient"] = root
@@ -264,8 +512,8 @@ def _consent(row: Sequence[Any], root: int, merged: Mapping[int, Millis]) -> Con
 
 
 def _sent(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None, policy: Policy) -> tuple[Sent, ...]:
-    """What may have left within the longest cap: what is older counts for nothing, and patients grow old."""
-    since = uow.now - max((cap.within for cap in policy.caps), default=0)
+    """What may have left within the longest cap or legal limit: what is older counts for nothing, and patients grow old."""
+    since = uow.now - max((longest(), *(cap.within for cap in policy.caps)))
     asked = [("patient", queries.SENT_TO_PATIENT, token) for token in family]
     if contact is not None:
         asked.append(("address", queries.SENT_TO_ADDRESS, contact.address))

@@ -62,7 +62,7 @@ def plan(tmp_path):
     """Plan an occurrence: `plan(row, rules, facts, …)` returns what `replan` decided."""
     ids = count(100)
 
-    def make(row, rules, facts, *, now=NOW, verdict=None, ended_by=Reason.NO_LONGER_MATCHES):
+    def make(row, rules, facts, *, now=NOW, verdict=None, ended_by=Reason.NO_LONGER_MATCHES, restored=0):
         occasion = Occasion(
             patient=1,
             raw=5,
@@ -74,6 +74,7 @@ def plan(tmp_path):
             digest=lambda said: said,
             same=lambda said, stored: said == stored,
             ruleset=9,
+            restored=lambda: restored,
         )
         return replan(row, ruleset(*rules, tmp_path=tmp_path), occasion, ended_by=ended_by)
 
@@ -234,3 +235,18 @@ def test_an_offset_of_zero_means_at_once(plan, row):
     )
     plan(row, [at_once], {**FACTS, "event.occurred": When(NOW - 1, "UTC", Precision.SECOND)})
     assert [(one.step, one.due) for one in row.requests] == [("0h", NOW)]
+
+
+def test_what_is_told_again_after_a_restore_waits_for_a_person(plan, row):
+    """The lost database may have sent it at once; what lies ahead has not left, and what came later is new."""
+    steps = (Step(label="0h", days=0, millis=0), Step(label="1d", days=1, millis=0))
+    both = rule("thanks", schedule=Schedule(anchor="event.occurred", steps=steps), expires=None, expires_after=2 * DAY)
+    facts = {**FACTS, "event.occurred": When(NOW, "UTC", Precision.SECOND)}
+    plan(row, [both], facts, restored=NOW)
+    assert {one.step: (one.state, one.reason) for one in row.requests} == {
+        "0h": ("on-hold", Reason.OUTCOME_UNKNOWN),
+        "1d": ("active", None),
+    }
+    row.requests.clear()
+    plan(row, [both], facts, restored=NOW - 1)
+    assert {one.state for one in row.requests} == {"active"}

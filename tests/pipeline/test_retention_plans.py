@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from gateway.pipeline.retention import MESSAGES
+from gateway.pipeline.retention import MESSAGES, REPLIES
+from gateway.pipeline.rights.sendings import BETWEEN
 from gateway.store import datakeys
 from gateway.store.engine import Store
 from gateway.store.statement import Statement
@@ -16,10 +17,12 @@ from gateway.store.statement import Statement
     ("statement", "params", "index"),
     [
         (MESSAGES, (0, 0, 1, 1), "raw_received"),
+        (REPLIES, (1, 1), "inbound_kept"),
+        (BETWEEN, ("completed", 0, 1, -1, 1), "communication_open"),
         (datakeys._RAW_KEYS, (), "data_key_label"),
         (datakeys._PURGED_KEYS, (), "data_key_label"),
     ],
-    ids=["messages", "keys to destroy", "keys to forget"],
+    ids=["messages", "replies", "what left between two times", "keys to destroy", "keys to forget"],
 )
 def test_what_is_due_is_found_by_an_index(
     store: Store, statement: Statement, params: tuple[Any, ...], index: str
@@ -37,4 +40,5 @@ def test_what_is_due_is_found_by_an_index(
         session.rollback()
     assert index in told, told
     assert "SCAN raw" not in told
+    assert "SCAN inbound" not in told
     assert "SCAN data_key" not in told

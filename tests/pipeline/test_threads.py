@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from gateway.pipeline.dispatch import Dispatcher
+from gateway.ruleset.index import RuleSet
 from gateway.store.engine import Store
 
 
@@ -12,7 +13,7 @@ class _Stumbling(Dispatcher):
     """Its first round fails as nothing of ours should; the second tells that it was made."""
 
     def __init__(self, store: Store) -> None:
-        super().__init__(store, lambda _ids: None, every=0.01)
+        super().__init__(store, lambda _ids: None, rules=RuleSet, every=0.01)
         self.rounds = 0
         self.again = threading.Event()
 

@@ -1,13 +1,42 @@
 """Reading for people and programs, and the few things a person may do by hand; every look at PHI is audited with its reason."""
 
+from gateway.pipeline.inspect import representatives
+from gateway.pipeline.inspect.access import (
+    IDLE,
+    AccessKey,
+    Session,
+    access_add,
+    access_find,
+    access_list,
+    access_revoke,
+    form_token,
+    session_begin,
+    session_end,
+    session_find,
+)
+from gateway.pipeline.inspect.attempts import AttemptLine, ReceiptLine, attempts, look, look_at_message
+from gateway.pipeline.inspect.choosing import Choice, day_of, places_of
 from gateway.pipeline.inspect.codes import UnknownCode, UnknownCodes, unknown_codes
 from gateway.pipeline.inspect.consents import ConsentLine, consent_add, consent_list
+from gateway.pipeline.inspect.decisions import topics
 from gateway.pipeline.inspect.feeds import FeedLine, KindLine, feed_kinds, feeds
+from gateway.pipeline.inspect.handling import count, hold_requests, release_requests, withdraw_requests
+from gateway.pipeline.inspect.heard import (
+    ReplyDecision,
+    ReplyLine,
+    ReplyWords,
+    replies_open,
+    reply_decide,
+    reply_read,
+)
 from gateway.pipeline.inspect.holding import excuse_source, hold_source, release_source
-from gateway.pipeline.inspect.holds import HoldLine, holds, release_patient, release_request, withdraw_request
+from gateway.pipeline.inspect.holds import holds, release_patient, release_request, withdraw_request
 from gateway.pipeline.inspect.importing import COLUMNS, ImportLine, ImportReport, consent_import
+from gateway.pipeline.inspect.once import Said, once_begin, once_end, once_forget
 from gateway.pipeline.inspect.opening import OpenPlan, plan_open
+from gateway.pipeline.inspect.outbox import HoldLine, OutboxCount, OutboxReport, outbox, patient_of
 from gateway.pipeline.inspect.parts import Inspectable
+from gateway.pipeline.inspect.preferences import PreferenceLine, Preferences, preferences
 from gateway.pipeline.inspect.quarantine import (
     QuarantineLine,
     quarantine_discard,
@@ -15,14 +44,23 @@ from gateway.pipeline.inspect.quarantine import (
     quarantine_replay,
     quarantine_show,
 )
+from gateway.pipeline.inspect.refusing import Refusals
+from gateway.pipeline.inspect.revocations import RevocationLine, revocation_settle, revocations
 from gateway.pipeline.inspect.standing import AlertLine, StatusReport, Waiting, status
-from gateway.pipeline.inspect.trace import Line, trace_message, trace_patient, trace_request
+from gateway.pipeline.inspect.suppression import SuppressedLine, restore_address, suppressed, suppressed_of
+from gateway.pipeline.inspect.trace import Line, Unknown, trace_message, trace_patient, trace_request
 from gateway.pipeline.inspect.unmerging import Unmerged, unmerge
+from gateway.pipeline.inspect.unread import UnreadLine, unread, unread_seen
+from gateway.pipeline.inspect.worklist import WorkItem, WorkKind, worklist
 from gateway.pipeline.inspect.wouldsend import WouldSend, would_send
 
 __all__ = [
     "COLUMNS",
+    "IDLE",
+    "AccessKey",
     "AlertLine",
+    "AttemptLine",
+    "Choice",
     "ConsentLine",
     "FeedLine",
     "HoldLine",
@@ -32,35 +70,88 @@ __all__ = [
     "KindLine",
     "Line",
     "OpenPlan",
+    "OutboxCount",
+    "OutboxReport",
+    "PreferenceLine",
+    "Preferences",
     "QuarantineLine",
+    "ReceiptLine",
+    "Refusals",
+    "ReplyDecision",
+    "ReplyLine",
+    "ReplyWords",
+    "RevocationLine",
+    "Said",
+    "Session",
     "StatusReport",
+    "SuppressedLine",
+    "Unknown",
     "UnknownCode",
     "UnknownCodes",
     "Unmerged",
+    "UnreadLine",
     "Waiting",
+    "WorkItem",
+    "WorkKind",
     "WouldSend",
+    "access_add",
+    "access_find",
+    "access_list",
+    "access_revoke",
+    "attempts",
     "consent_add",
     "consent_import",
     "consent_list",
+    "count",
+    "day_of",
     "excuse_source",
     "feed_kinds",
     "feeds",
+    "form_token",
+    "hold_requests",
     "hold_source",
     "holds",
+    "look",
+    "look_at_message",
+    "once_begin",
+    "once_end",
+    "once_forget",
+    "outbox",
+    "patient_of",
+    "places_of",
     "plan_open",
+    "preferences",
     "quarantine_discard",
     "quarantine_list",
     "quarantine_replay",
     "quarantine_show",
     "release_patient",
     "release_request",
+    "release_requests",
     "release_source",
+    "replies_open",
+    "reply_decide",
+    "reply_read",
+    "representatives",
+    "restore_address",
+    "revocation_settle",
+    "revocations",
+    "session_begin",
+    "session_end",
+    "session_find",
     "status",
+    "suppressed",
+    "suppressed_of",
+    "topics",
     "trace_message",
     "trace_patient",
     "trace_request",
     "unknown_codes",
     "unmerge",
+    "unread",
+    "unread_seen",
     "withdraw_request",
+    "withdraw_requests",
+    "worklist",
     "would_send",
 ]

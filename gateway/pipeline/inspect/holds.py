@@ -2,91 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import msgspec
-from sqlalchemy import bindparam, select
-
 from gateway.model.audit import Action
 from gateway.model.errors import CommandError
-from gateway.model.facts import VOCABULARY
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
-from gateway.model.when import Millis
-from gateway.pipeline.inspect.codes import places_of, where_to_add
+from gateway.pipeline.inspect.choosing import WAITING, Choice
+from gateway.pipeline.inspect.outbox import HELD, HoldLine, outbox
 from gateway.pipeline.inspect.parts import Inspectable
-from gateway.pipeline.inspect.words import held, released_by, state_word
+from gateway.pipeline.inspect.words import state_word
 from gateway.pipeline.rows import join_reasons, split_reasons
 from gateway.store import tables
-from gateway.store.statement import Statement
-from gateway.store.uow import Reader, UnitOfWork
-
-_decode = msgspec.json.Decoder(list[list[Any]]).decode
-_r = tables.request.c
-HELD = Statement(
-    "request.held",
-    select(_r.id, _r.patient, _r.rule, _r.step, _r.reason, _r.due, _r.expires, _r.raw)
-    .where(_r.state == "on-hold")
-    .order_by(_r.due)
-    .limit(bindparam("limit")),
-    params=("limit",),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HoldLine:
-    """One request that waits for a person. `waits_for`: what ends it, with the facts or the line that decided."""
-
-    request: int
-    patient: int
-    rule: str
-    step: str
-    reason: str
-    due: Millis
-    expires: Millis | None
-    waits_for: str
+from gateway.store.uow import UnitOfWork
 
 
 def holds(gateway: Inspectable, *, limit: int = 1000) -> list[HoldLine]:
     """Every request on hold, the one due first at the top."""
-    with gateway.store.read() as unit:
-        rows = unit.all(HELD, (limit,))
-        details = _details(unit, {row[0] for row in rows}, {row[7] for row in rows if row[7] is not None})
-    return [
-        HoldLine(
-            request=i,
-            patient=p,
-            rule=rule,
-            step=step,
-            reason=reason or "",
-            due=due,
-            expires=expires,
-            waits_for=_waits_for(gateway, reason or "", details.get((i, reason), "")),
-        )
-        for i, p, rule, step, reason, due, expires, _ in rows
-    ]
-
-
-def _details(unit: Reader, requests: set[int], messages: set[int]) -> dict[tuple[int, str], str]:
-    """What the audit log says beside the reason of a hold, by request and reason; the last word counts."""
-    columns = ("id", "entries")
-    rows = unit.lookup(tables.audit, columns, "request", sorted(requests))
-    rows += unit.lookup(tables.audit, columns, "id", sorted(messages))
-    entries = (entry for _, blob in sorted(set(rows)) for entry in _decode(blob) if entry[0] == Action.REQUEST_HELD)
-    return {(one.request, one.reason): one.detail for one in map(held, entries) if one.request in requests}
-
-
-def _waits_for(gateway: Inspectable, reason: str, detail: str) -> str:
-    """What ends a hold; of a code no table knows: the fact, the fields it is read from, and the file that lacks it."""
-    if reason != Reason.UNMAPPED_CODE:
-        return released_by(reason, detail)
-    facts = [fact for fact in detail.split(", ") if fact in VOCABULARY]
-    told = [
-        f"{fact} from {places_of(gateway.pack, fact)} has a code that is not in {where_to_add(gateway.pack, fact)}"
-        for fact in facts
-    ]
-    return "; ".join(told) or released_by(reason, detail)
+    return list(outbox(gateway, Choice(), held=True, limit=limit).lines)
 
 
 def release_request(gateway: Inspectable, request: int, *, reason: str, account: str) -> None:
@@ -97,7 +28,7 @@ def release_request(gateway: Inspectable, request: int, *, reason: str, account:
     this: the person says that it did not arrive.
     """
     with gateway.store.begin(account) as uow:
-        patient = _held(uow, request)
+        patient = _waiting(uow, request, HELD)
         _settle_visit(uow, request, reason)
         due = uow.lookup(tables.request, ("due",), "id", [request])[0][0]
         columns = ("state", "reason", "ring_at")
@@ -107,9 +38,9 @@ def release_request(gateway: Inspectable, request: int, *, reason: str, account:
 
 
 def withdraw_request(gateway: Inspectable, request: int, *, reason: str, account: str) -> None:
-    """Never send a held request. Raises CommandError."""
+    """Never send a request that waits, for its time or for a person. Raises CommandError."""
     with gateway.store.begin(account) as uow:
-        patient = _held(uow, request)
+        patient = _waiting(uow, request, WAITING)
         values = [(RequestStatus.REVOKED, Reason.WITHDRAWN_BY_HAND, request)]
         uow.update(tables.request, ("id",), ("state", "reason"), values)
         uow.audit(
@@ -159,11 +90,14 @@ def _settle_visit(uow: UnitOfWork, request: int, why: str) -> None:
         uow.audit([(Action.VISIT_RELEASED, occurrence, told, why)], request=request)
 
 
-def _held(uow: UnitOfWork, request: int) -> int:
-    found = uow.lookup(tables.request, ("state", "patient"), "id", [request], lock=True)
+def _waiting(uow: UnitOfWork, request: int, states: tuple[str, ...]) -> int:
+    """The patient of a request in one of these states, locked before it. Raises CommandError."""
+    found = uow.lookup(tables.request, ("patient",), "id", [request])
     if not found:
         raise CommandError(f"there is no request {request}")
-    state, patient = found[0]
-    if state != RequestStatus.ON_HOLD:
-        raise CommandError(f"request {request} is {state_word(state)}, not on hold")
-    return int(patient)
+    uow.lookup(tables.patient, ("token",), "token", [found[0][0]], lock=True)
+    ((state,),) = uow.lookup(tables.request, ("state",), "id", [request], lock=True)
+    if state not in states:
+        wanted = "on hold" if states == HELD else "waiting"
+        raise CommandError(f"request {request} is {state_word(state)}, not {wanted}")
+    return int(found[0][0])

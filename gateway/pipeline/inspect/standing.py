@@ -9,15 +9,18 @@ from sqlalchemy import bindparam, func, select
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
 from gateway.model.when import MINUTE, Millis
-from gateway.pipeline import conditions
+from gateway.pipeline import brakes, conditions, pacing
 from gateway.pipeline.alerting import standing
 from gateway.pipeline.inspect.feeds import FeedLine, feeds
 from gateway.pipeline.inspect.parts import Inspectable
+from gateway.pipeline.inspect.revocations import failing
 from gateway.pipeline.watching import OPEN
 from gateway.store import seal, tables
 from gateway.store.statement import Statement
 from gateway.store.uow import Reader
 
+AHEAD_DAYS = 30
+"""So long before its last day an agreement wants somebody."""
 LATE: Millis = 10 * MINUTE
 """What is due is decided within seconds where somebody works; after so long nobody does."""
 _r, _s = tables.request.c, tables.source.c
@@ -30,7 +33,9 @@ OUTBOX = Statement(
 # rung again and again, and never decided: the ring moves, the due time does not, unless a gate said why
 OLDEST = Statement(
     "request.oldest-due",
-    select(func.min(_r.due)).where(_r.state == "active", _r.reason.is_(None), _r.due <= bindparam("now")),
+    select(_r.priority, func.min(_r.due))
+    .where(_r.state == "active", _r.reason.is_(None), _r.due <= bindparam("now"))
+    .group_by(_r.priority),
     params=("now",),
 )
 WATCHED = Statement("source.watched", select(func.max(_s.watched)))
@@ -65,7 +70,8 @@ class StatusReport:
 
     `overdue_since`: when the oldest undecided send fell due. `watched`: when a process that works looked last.
     `sealed_until`: when the last audit block was made; `unsealed_since`: the oldest row that is in none.
-    `attention`: what needs a person; `broken`: what does not work; both in closed words.
+    `revocations`: opt-outs that others could not be told of; `agreements`: channels whose business-associate agreement
+    is missing, over or over soon. `attention`: what needs a person; `broken`: what does not work; both in closed words.
     """
 
     at: Millis
@@ -78,6 +84,8 @@ class StatusReport:
     unsealed_since: Millis | None
     watched: Millis | None
     alerts: tuple[AlertLine, ...]
+    revocations: int
+    agreements: tuple[str, ...]
     attention: tuple[str, ...]
     broken: tuple[str, ...]
 
@@ -90,12 +98,15 @@ def status(gateway: Inspectable) -> StatusReport:
             Waiting(state=state, reason=reason or "", count=count, first_due=due)
             for state, reason, count, due in sorted(unit.all(OUTBOX), key=lambda row: (row[0], row[1] or ""))
         )
-        oldest = unit.all(OLDEST, (unit.now,))[0][0]
+        oldest = _oldest(unit)
+        stopped = bool(brakes.on(unit))
         quarantined = int(unit.all(OPEN)[0][0])
         head, unsealed = seal.head(unit), conditions.unsealed_since(unit)
         watched = unit.all(WATCHED)[0][0]
         alerts = _alerts(unit)
+        untold = failing(unit)
         now = unit.now
+    ending = _agreements(gateway, now)
     holds = sum(one.count for one in outbox if one.state == RequestStatus.ON_HOLD and one.reason not in _BY_ITSELF)
     return StatusReport(
         at=now,
@@ -108,9 +119,30 @@ def status(gateway: Inspectable) -> StatusReport:
         unsealed_since=unsealed,
         watched=watched,
         alerts=alerts,
-        attention=_attention(lines, quarantined, holds, alerts),
+        revocations=untold,
+        agreements=ending,
+        attention=(
+            *_attention(lines, quarantined, holds, alerts, stopped=stopped),
+            *(("revocations",) if untold else ()),
+            *(("agreements",) if ending else ()),
+        ),
         broken=_broken(now, oldest, unsealed, watched),
     )
+
+
+def _oldest(unit: Reader) -> Millis | None:
+    """When the oldest undecided send fell due; what waits for its place with a provider is not overdue."""
+    paced = frozenset(lane for lanes in pacing.behind(unit).values() for lane in lanes)
+    return min((due for lane, due in unit.all(OLDEST, (unit.now,)) if lane not in paced), default=None)
+
+
+def _agreements(gateway: Inspectable, now: Millis) -> tuple[str, ...]:
+    """Channels of whose agreement a person should know, a month before it ends (45 CFR 164.308(b))."""
+    found = {kind: gateway.site.agreements.get(kind) for kind in gateway.channels}
+    wanting = (
+        kind for kind, one in found.items() if one is None or not one.in_force(now) or one.ends_within(now, AHEAD_DAYS)
+    )
+    return tuple(sorted(wanting))
 
 
 def _alerts(unit: Reader) -> tuple[AlertLine, ...]:
@@ -122,9 +154,10 @@ def _alerts(unit: Reader) -> tuple[AlertLine, ...]:
 
 
 def _attention(
-    lines: tuple[FeedLine, ...], quarantined: int, holds: int, alerts: tuple[AlertLine, ...]
+    lines: tuple[FeedLine, ...], quarantined: int, holds: int, alerts: tuple[AlertLine, ...], *, stopped: bool
 ) -> tuple[str, ...]:
     told = {
+        "stopped": stopped,
         "feeds-silent": any(one.silent_since is not None for one in lines),
         "quarantine": quarantined > 0,
         "holds": holds > 0,

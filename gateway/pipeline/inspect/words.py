@@ -18,6 +18,8 @@ ABOUT_REQUEST = frozenset(
     {
         Action.REQUEST_PLANNED,
         Action.REQUEST_HELD,
+        Action.REQUEST_FELL_BACK,
+        Action.FALLBACK_ENDED,
         Action.REQUEST_WITHDRAWN,
         Action.REQUEST_RELEASED,
         Action.REQUEST_MOVED,
@@ -100,6 +102,13 @@ def _held(e: Entry) -> str:
     return f"request {one.request} held: {one.of}{one.reason}{when}; released by {released_by(one.reason, one.detail)}"
 
 
+def _withdrawn(e: Entry) -> str:
+    """The reason, what else is told of it, and the gate that gave it."""
+    gates = [f"(gate {part})" for part in e[3:] if part in _GATES]
+    told = [str(part) for part in e[2:] if part is not None and (part is e[2] or part not in _GATES)]
+    return f"request {e[1]} withdrawn: {' '.join([*told, *gates])}"
+
+
 def _received(e: Entry) -> str:
     told = dict(e[1])
     reused = ", under a control id used before" if told.get("control_id_reused") else ""
@@ -139,21 +148,60 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.PATIENT_HELD: lambda e: f"patient {e[1]} held: {_tail(e, 2)}",
     Action.PATIENT_RELEASED: lambda e: f"patient {e[1]} no longer held: {_tail(e, 2)}",
     Action.VISIT_RELEASED: lambda e: f"occurrence {e[1]} no longer held: {_tail(e, 2)}",
-    Action.CONSENT_RECORDED: lambda e: f"consent entry {e[1]}: {' '.join(map(str, e[2:3]))} {_scope(e[3:6])}",
+    Action.CONSENT_RECORDED: lambda e: (
+        f"consent entry {e[1]}: {' '.join(map(str, e[2:3]))} {_scope(e[3:6])}{f', {e[6]}' if len(e) > 6 else ''}"
+    ),
     Action.RULE_UNMATCHED: lambda e: f"rule {e[1]} does not apply: line {e[2]}, {e[3]}",
     Action.REQUEST_PLANNED: _planned,
     Action.REQUEST_WITHHELD: lambda e: f"rule {e[2]}, step {e[3]}: withheld, {e[4]}",
-    Action.REQUEST_WITHDRAWN: lambda e: f"request {e[1]} withdrawn: {_tail(e, 2)}",
+    Action.REQUEST_FELL_BACK: lambda e: (
+        f"nothing says that attempt {e[2]} arrived: request {e[1]} goes on by the next channel"
+    ),
+    Action.FALLBACK_ENDED: lambda e: f"request {e[1]} leaves by no other channel: {_tail(e, 2)}",
+    Action.REQUEST_WITHDRAWN: _withdrawn,
     Action.REQUEST_HELD: _held,
     Action.REQUEST_RELEASED: lambda e: f"request {e[1]} released: {_tail(e, 2)}",
     Action.REQUEST_MOVED: lambda e: f"request {e[1]} moved to patient {e[2]}",
     Action.COMMUNICATION_CLEARED: lambda e: (
-        f"attempt {e[1]} by {e[3]} cleared for rule {e[2]}{f', variant {e[5]}' if len(e) > 5 else ''}: every gate permitted"
+        f"attempt {e[1]} by {e[3]} cleared for rule {e[2]}{f', variant {e[5]}' if e[5:6] not in ([], ['']) else ''}: "
+        f"every gate permitted{f' ({_tail(e, 6)})' if len(e) > 6 else ''}"
     ),
     Action.COMMUNICATION_SETTLED: lambda e: f"attempt {e[1]}: {_tail(e, 2)}",
+    Action.LINK_MADE: lambda e: f"link {e[1]} made ({e[2]}), good until {_at(e[3])}",
+    Action.LINK_ENDED: lambda e: f"link {e[1]} ({e[2]}) ended: {e[3]}",
+    Action.PORTAL_STARTED: lambda e: f"somebody followed link {e[2]} ({e[3]}): log-in {e[1]}",
+    Action.PORTAL_ENTERED: lambda e: f"log-in {e[1]}: birth date and code were right",
+    Action.PORTAL_LEFT: lambda e: f"log-in {e[1]}: logged out",
+    Action.PORTAL_REFUSED: lambda e: (
+        f"attempt {e[1]} not shown to its reader: {e[2]} (gate {e[3]})"
+        if len(e) > 3
+        else f"log-in {e[1]} refused: {e[2]}"
+    ),
+    Action.PORTAL_READ: lambda e: (
+        f"preferences shown, log-in {e[2]}"
+        if e[1] == "preferences"
+        else f"attempt {e[1]} read in the portal by link {e[2]}"
+    ),
     Action.FEED_SILENT: lambda e: f"feed {e[1]} is silent against its habit since {_at(e[2])}",
     Action.FEED_HEARD: lambda e: f"feed {e[1]} is not silent any more (it was since {_at(e[2])})",
     Action.FEED_EXCUSED: lambda e: f"silence of feed {e[1]} expected until {_at(e[2])}: {e[3]}",
+    Action.PATIENT_EXPORTED: lambda e: f"everything held about patient {e[1]} copied: {_tail(e, 2)}",
+    Action.DISCLOSURES_ACCOUNTED: lambda e: f"disclosures accounted for since {_at(e[2])}: {e[3]} told, {e[4]} not",
+    Action.PATIENT_ERASED: lambda e: f"patient {e[1]} erased: {e[2]}",
+    Action.BREACH_ASSESSED: lambda e: f"breach assessed, {_at(e[1])} to {_at(e[2])}: {e[5]} people, {e[6]} unsecured",
+    Action.KEY_DESTROYED: lambda e: f"key {e[1]} destroyed: what it sealed is gone",
+    Action.KEYS_PROTECTED: lambda e: f"the key file put under {e[1]} key {e[2]}",
+    Action.ADDRESS_RESTORED: lambda e: f"address {e[1]} may be written to again: {_tail(e, 2)}",
+    Action.UNREAD_SEEN: lambda e: f"message {e[1]} lies unread; seen to by hand: {_tail(e, 2)}",
+    Action.REVOCATION_SETTLED: lambda e: f"the opt-out of consent {e[1]} told to {e[2]} by hand: {_tail(e, 3)}",
+    Action.RECEIPT_RECORDED: lambda e: f"attempt {e[1]}: the provider says {_tail(e, 2)}",
+    Action.REPLY_RECEIVED: lambda e: f"reply {e[1]} by {e[2]}: understood as {e[3]}, {e[4]}",
+    Action.REPLY_DECIDED: lambda e: f"reply {e[1]} decided as {e[2]}: {_tail(e, 3)}",
+    Action.ACCESS_GRANTED: lambda e: f"{e[1]} {e[2]} begun: {_tail(e, 3)}",
+    Action.ACCESS_REVOKED: lambda e: f"{e[1]} {e[2]} ended: {_tail(e, 3)}",
+    Action.ACCESS_REFUSED: lambda e: (
+        f"{e[4]} times {e[3] or 'others'} turned away from {e[2] or 'several routes'}: {e[1]}"
+    ),
     Action.CONTENT_READ: lambda e: f"read by a person: {_tail(e, 1)}",
     Action.CONTENT_FORGOTTEN: lambda e: f"retention: {e[2]} {e[1]} contents forgotten",
 }
