@@ -254,7 +254,7 @@ def until_dot(reader: Any, sock: Any) -> list[bytes]:
 @contextmanager
 def channel(port: int, **options: Any) -> Iterator[EmailChannel]:
     """An e-mail channel to 127.0.0.1:`port`, unencrypted unless told; closed at the end."""
-    told = {"host": "127.0.0.1", "port": port, "tls": "off", "timeout": 5, **options}
+    told = {"host": "127.0.0.1", "port": port, "tls": "off", "timeout": 5, "relay_enforces_tls": True, **options}
     made = EmailChannel("email", told, SetClock(NOW))
     try:
         yield made

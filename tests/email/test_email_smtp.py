@@ -12,19 +12,21 @@ from typing import Any
 import pytest
 from email_parts import NOW, WORDS, Authority, Post, channel, envelope, free_port, relay, script, to, until_dot
 
-from connectors.channels.email import EmailChannel, smtp
+from connectors.channels.email import EmailChannel, hop
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError, ConfigError, DeliveryError, Refused, Unavailable, Unknown
 from gateway.model.party import ContactPoint, ContactSystem
+from gateway.model.request import Protection
 from gateway.ports import SetClock
 
 
 def test_a_reminder_arrives_as_it_was_cleared() -> None:
     """EM-14, EM-15: one recipient, text and HTML, dots intact; the relay's queue id is kept."""
     with relay(post := Post()) as port, channel(port) as mail:
-        handover = mail.send(envelope())
+        handover = mail.send(envelope(open_allowed=True))
     (taken,) = post.taken
     assert handover.provider_id == "4F3C9A7B21"
+    assert handover.protection is None  # 45 CFR 164.402: not known, hence not secured
     assert taken.mail_from == "no-reply@lakeside.example"
     assert taken.rcpt_tos == ["marisol@patients.example"]
     message = email.message_from_bytes(taken.content, policy=email.policy.default)
@@ -113,7 +115,7 @@ def test_a_message_that_would_be_answered_too_late_is_not_finished() -> None:
 
 
 def test_a_relay_that_hung_up_meanwhile_is_called_again() -> None:
-    """A stale connection costs a look (RSET), not a message."""
+    """A stale connection costs a try, not a message: nothing of it was said yet."""
     calls = []
 
     def play(reader: Any, sock: Any) -> None:
@@ -126,6 +128,40 @@ def test_a_relay_that_hung_up_meanwhile_is_called_again() -> None:
         time.sleep(0.05)
         mail.send(envelope())
     assert len(calls) == 2
+
+
+def test_a_relay_that_takes_only_so_many_messages_is_called_again() -> None:
+    """RFC 5321 §3.8: 421 in place of the next message's beginning is a farewell, and no message waits for it."""
+    calls = []
+
+    def play(reader: Any, sock: Any) -> None:
+        calls.append(1)
+        until_dot(reader, sock)
+        sock.sendall(b"250 OK\r\n")
+        reader.readline()
+        sock.sendall(b"421 enough\r\n")
+
+    with script(play) as port, channel(port) as mail:
+        mail.send(envelope())
+        mail.send(envelope())
+    assert len(calls) == 2
+
+
+def test_after_a_refused_recipient_the_next_message_begins_anew() -> None:
+    """RFC 5321 §4.1.4: MAIL inside a transaction is an error, so RSET ends the one that was refused."""
+    said: list[bytes] = []
+
+    def play(reader: Any, sock: Any) -> None:
+        sock.sendall(b"220 hello\r\n")
+        while line := reader.readline():
+            said.append(line[:4])
+            sock.sendall(b"550 nobody\r\n" if line[:4] == b"RCPT" else b"250 OK\r\n")
+
+    with script(play) as port, channel(port) as mail:
+        for _ in range(2):
+            with pytest.raises(Refused):
+                mail.send(envelope())
+    assert said[1:6] == [b"MAIL", b"RCPT", b"RSET", b"MAIL", b"RCPT"]
 
 
 @pytest.mark.parametrize("step", ["mail", "rcpt", "data"])
@@ -164,7 +200,7 @@ def test_a_relay_that_is_down_accepted_nothing() -> None:
 
 def test_a_relay_without_an_address_accepted_nothing() -> None:
     """DNS failure."""
-    mail = EmailChannel("email", {"host": "relay.invalid", "timeout": 5}, SetClock(NOW))
+    mail = EmailChannel("email", {"host": "relay.invalid", "timeout": 5, "relay_enforces_tls": True}, SetClock(NOW))
     with pytest.raises(Unavailable):
         mail.send(envelope())
     mail.close()
@@ -276,8 +312,9 @@ def test_a_message_goes_over_verified_tls(ca: Authority) -> None:
     """EM-03, the good row: STARTTLS with a certificate for the relay's name."""
     with relay(post := Post(), starttls=ca.server(["localhost"]), require_starttls=True) as port:
         with channel(port, host="localhost", tls="required", ca_file=str(ca.file)) as mail:
-            mail.send(envelope())
+            handover = mail.send(envelope(open_allowed=True))
     assert len(post.taken) == 1
+    assert handover.protection is Protection.RELAY_TLS  # how the relay hands it on nobody tells us
 
 
 def test_a_message_goes_over_implicit_tls(ca: Authority) -> None:
@@ -467,13 +504,19 @@ def test_options_come_as_text_from_the_configuration() -> None:
     mail.close()
 
 
-def test_the_systems_authorities_are_read_with_the_first_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_systems_authorities_are_read_with_the_first_message(
+    monkeypatch: pytest.MonkeyPatch, ca: Authority
+) -> None:
     """They are many, and most commands send nothing. A file of our own is read at once: a wrong one stops the start."""
     read: list[object] = []
-    real = smtp.tls_context
-    monkeypatch.setattr(smtp, "tls_context", lambda options: read.append(options) or real(options))
-    with relay(post := Post()) as port, channel(port, messages_per_connection=1) as mail:
-        assert read == []
-        for number in range(2):
-            mail.send(envelope(communication=number, message_id=f"<{number}@lakeside.example>"))
-    assert (len(post.taken), len(read)) == (2, 1)
+    real = hop.tls_context
+    monkeypatch.setattr(hop, "tls_context", lambda options: read.append(options) or real(options))
+    with relay(post := Post(), starttls=ca.server(["localhost"])) as port:
+        with channel(port, host="localhost", tls="required") as mail:
+            assert read == []
+            for number in range(2):
+                with pytest.raises(Unavailable):  # the system does not know this authority
+                    mail.send(envelope(communication=number, message_id=f"<{number}@lakeside.example>"))
+        with channel(port, host="localhost", tls="required", ca_file=str(ca.file)):
+            assert len(read) == 2
+    assert (len(post.taken), len(read)) == (0, 2)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from email.message import EmailMessage
 from email.utils import format_datetime
 
 from connectors.alerts.email.options import EmailAlertOptions, read_options
 from connectors.channels.email.compose import Composed
-from connectors.channels.email.smtp import Pool
-from connectors.channels.email.words import AS_WRITTEN, unstructured
+from connectors.channels.email.mime import part, written
+from connectors.channels.email.way import way
+from connectors.channels.email.words import unstructured
 from gateway.model.alert import Alert, AlertWord
 from gateway.model.errors import DeliveryError
 from gateway.model.when import to_datetime
@@ -25,7 +25,7 @@ class EmailAlerts:
         self.name = name
         del clock  # an alert brings its own time
         self._options = read_options(name, options)
-        self._pool = Pool(self._options)
+        self._way = way(self._options)
 
     def tell(self, alert: Alert) -> None:
         """One message to each address. Raises the DeliveryError of the last one when nobody was reached.
@@ -35,7 +35,9 @@ class EmailAlerts:
         failures: list[DeliveryError] = []
         for recipient in self._options.to:
             try:
-                self._pool.carry(compose(alert, sender=self._options.sender, recipient=recipient))
+                self._way.carry(
+                    compose(alert, sender=self._options.sender, recipient=recipient), open_allowed=True
+                )  # no PHI
             except DeliveryError as error:
                 failures.append(error)
         if len(failures) == len(self._options.to):
@@ -45,26 +47,26 @@ class EmailAlerts:
 
     def close(self) -> None:
         """Give back connections."""
-        self._pool.close()
+        self._way.close()
 
 
 def compose(alert: Alert, *, sender: str, recipient: str) -> Composed:
     """The message for one address. Repeats of one condition form a thread (RFC 5322 §3.6.4)."""
     domain = sender.rpartition("@")[2]
     first = f"<{_token(alert.id)}@{domain}>"
-    message = EmailMessage(policy=AS_WRITTEN)
-    if alert.word is AlertWord.RAISED:
-        message["Message-ID"] = first
-    else:
-        message["Message-ID"] = f"<{_token(alert.id)}.{alert.word.value}.{alert.at}@{domain}>"
-        message["In-Reply-To"] = message["References"] = first
-    message["Date"] = format_datetime(to_datetime(alert.at))
-    message["From"] = f'"Caregate" <{sender}>'
-    message["To"] = recipient
-    message["Subject"] = unstructured(f"[caregate] {alert.subject}")
-    message["Auto-Submitted"] = "auto-generated"  # RFC 3834
-    message.set_content(f"{alert.text}\n\n{_HINT}\n", charset="utf-8", cte="quoted-printable")
-    return Composed(sender=sender, recipient=recipient, content=message.as_bytes(), utf8=False)
+    fields = [f"Message-ID: {first}"]
+    if alert.word is not AlertWord.RAISED:
+        again = f"<{_token(alert.id)}.{alert.word.value}.{alert.at}@{domain}>"
+        fields = [f"Message-ID: {again}", f"In-Reply-To: {first}", f"References: {first}"]
+    fields += [
+        f"Date: {format_datetime(to_datetime(alert.at))}",
+        f'From: "Caregate" <{sender}>',
+        f"To: {recipient}",
+        f"Subject: {unstructured(f'[caregate] {alert.subject}')}",
+        "Auto-Submitted: auto-generated",  # RFC 3834
+    ]
+    content = written(fields, part("plain", f"{alert.text}\n\n{_HINT}\n"))
+    return Composed(sender=sender, recipient=recipient, content=content, utf8=False)
 
 
 _HINT = "`caregate status` and `caregate feeds list` tell more. This message holds no patient's data."

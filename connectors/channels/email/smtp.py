@@ -1,40 +1,62 @@
-"""A few SMTP connections shared by the delivering threads; a broken one is never lent again."""
+"""A few SMTP connections shared by the delivering threads, by server; a broken one is never lent again."""
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from connectors.channels.email.compose import Composed
-from connectors.channels.email.connection import Connection, Deadline
-from connectors.channels.email.options import EmailOptions
-from gateway.model.errors import ConfigError, Unavailable
+from connectors.channels.email.connection import Connection, Deadline, HungUp
+from connectors.channels.email.hop import Hop
+from gateway.model.errors import Unavailable
 
-IDLE = 60.0  # seconds; relays hang up after five minutes (RFC 5321 §4.5.3.2.7)
+IDLE = 60.0  # seconds; servers hang up after five minutes (RFC 5321 §4.5.3.2.7)
 
 
 class Pool:
-    """At most `connections` conversations at a time. Raises ConfigError when `ca_file` cannot be read."""
+    """At most `connections` conversations at a time, and as many that wait for the next message.
 
-    def __init__(self, options: EmailOptions) -> None:
-        self._options = options
-        self._context = tls_context(options) if options.ca_file else None  # what cannot be read stops the start
-        self._slots = threading.BoundedSemaphore(options.connections)
+    What is kept for one hop is lent for that hop only: a conversation that may go in clear never carries what must not.
+    """
+
+    def __init__(self, connections: int, timeout: float) -> None:
+        self._most = connections
+        self._timeout = timeout
+        self._slots = threading.BoundedSemaphore(connections)
         self._lock = threading.Lock()
-        self._idle: list[Connection] = []
+        self._idle: list[Connection] = []  # those that came back last at the end
         self._closed = False
 
-    def carry(self, message: Composed) -> str | None:
-        """Hand one message over within the options' timeout; returns the relay's queue id if it told one.
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """The right to one conversation. Raises Unavailable when none becomes free in half the time."""
+        if not self._slots.acquire(timeout=self._timeout / 2):  # the other half is for the conversation
+            raise Unavailable("all connections were busy")
+        try:
+            yield
+        finally:
+            self._slots.release()
 
-        Raises Refused, Unavailable or Unknown (see `Connection.carry`).
+    def carry(self, hop: Hop, message: Composed, deadline: Deadline, patience: float | None = None) -> str | None:
+        """Hand one message over within a `slot`; returns the server's queue id if it told one.
+
+        `patience`: seconds to connect, if less than the deadline leaves. Raises Insecure, Refused, Unavailable or Unknown
+        (see `Connection.carry`).
         """
-        deadline = Deadline(self._options.timeout)
-        with self._slot(), self._lent(deadline) as connection:
+        while (connection := self._take_idle(hop)) is not None:
+            with suppress(HungUp):
+                return self._carry(connection, message, deadline)
+        return self._carry(
+            Connection(hop, deadline if patience is None else deadline.within(patience)), message, deadline
+        )
+
+    def _carry(self, connection: Connection, message: Composed, deadline: Deadline) -> str | None:
+        try:
             return connection.carry(message, deadline)
+        finally:
+            self._give_back(connection)
 
     def close(self) -> None:
         """Say goodbye on idle connections; those in use close when they come back. Never raises."""
@@ -44,54 +66,25 @@ class Pool:
         for connection in idle:
             connection.quit()
 
-    @contextmanager
-    def _slot(self) -> Iterator[None]:
-        if not self._slots.acquire(timeout=self._options.timeout / 2):  # the other half is for the conversation
-            raise Unavailable("all connections were busy")
-        try:
-            yield
-        finally:
-            self._slots.release()
-
-    @contextmanager
-    def _lent(self, deadline: Deadline) -> Iterator[Connection]:
-        connection = self._fresh_or_idle(deadline)
-        try:
-            yield connection
-        finally:
-            self._give_back(connection)
-
-    def _fresh_or_idle(self, deadline: Deadline) -> Connection:
-        while (connection := self._take_idle()) is not None:
-            if time.monotonic() - connection.idle_since < IDLE and connection.healthy():
+    def _take_idle(self, hop: Hop) -> Connection | None:
+        """One that still listens, that came back last of all; None when there is none."""
+        while (connection := self._take(hop)) is not None:
+            if time.monotonic() - connection.idle_since < IDLE and connection.ready():
                 return connection
             connection.drop()
-        if self._context is None:  # the system's authorities take their time: a command that sends nothing does without
-            self._context = tls_context(self._options)
-        return Connection(self._options, self._context, deadline)
+        return None
 
-    def _take_idle(self) -> Connection | None:
+    def _take(self, hop: Hop) -> Connection | None:
         with self._lock:
-            return self._idle.pop() if self._idle else None
+            at = next((at for at in reversed(range(len(self._idle))) if self._idle[at].hop == hop), None)
+            return None if at is None else self._idle.pop(at)
 
     def _give_back(self, connection: Connection) -> None:
         connection.idle_since = time.monotonic()
+        leaving: list[Connection] = []
         with self._lock:
-            keep = connection.open and not self._closed
-            if keep:
-                self._idle.append(connection)
-        if not keep:
-            connection.quit()
-
-
-def tls_context(options: EmailOptions) -> ssl.SSLContext:
-    """Verified certificates, host name checked, TLS 1.2 or later (RFC 8314, BCP 195).
-
-    `ca_file` replaces the system's authorities; raises ConfigError when it cannot be read.
-    """
-    try:
-        context = ssl.create_default_context(cafile=str(options.ca_file) if options.ca_file else None)
-    except (OSError, ssl.SSLError):
-        raise ConfigError(f"channels: ca_file {options.ca_file} is not a file of PEM certificates") from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
+            (leaving if self._closed or not connection.open else self._idle).append(connection)
+            while self._idle and (len(self._idle) > self._most or self._idle[0].idle_since < time.monotonic() - IDLE):
+                leaving.append(self._idle.pop(0))
+        for one in leaving:
+            one.quit()

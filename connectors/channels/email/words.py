@@ -1,7 +1,7 @@
 """Header values as RFC 2047 encoded words, cut between characters; read back they are what was written.
 
 The standard library drops blanks between the encoded words of a display name (seen on Python 3.11), so the values
-are encoded here and `AS_WRITTEN` keeps its hands off them.
+are encoded here, and `mime` writes them as they are.
 """
 
 from __future__ import annotations
@@ -9,21 +9,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from email.policy import EmailPolicy
 
 _PLAIN = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?").fullmatch
 _SHORT = 60  # characters that stay on the header's own line
 _BYTES = 36  # of text per word: 60 characters encoded, so that no line is longer than 76 (RFC 2047 §2)
-
-
-class _AsWritten(EmailPolicy):
-    """Stores header values as given; they are folded already."""
-
-    def header_store_parse(self, name: str, value: str) -> tuple[str, str]:
-        return name, value
-
-
-AS_WRITTEN = _AsWritten(linesep="\r\n", max_line_length=78, refold_source="none", utf8=True)
 
 
 def unstructured(text: str) -> str:
