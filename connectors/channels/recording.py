@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import Refused, Unavailable, Unknown
+from gateway.model.request import Protection
 from gateway.ports import Clock, Envelope, Handover, Options
 
 
@@ -36,6 +37,7 @@ class RecordingChannel:
         self.envelopes: list[Envelope] = []
         self.offered: list[Envelope] = []
         self.closed = False
+        self.protection: Protection | None = None  # what it says of what it takes
         self._clock = clock
         self._answers: deque[Answer] = deque()
         self._lock = threading.Lock()
@@ -64,7 +66,7 @@ class RecordingChannel:
             case Answer.LOSE | Answer.KEEP_SILENT:
                 raise Unknown("the line was lost after the final dot")
             case Answer.ACCEPT:
-                return Handover(provider_id=f"recorded-{envelope.communication}")
+                return Handover(provider_id=f"recorded-{envelope.communication}", protection=self.protection)
 
     def close(self) -> None:
         """Nothing is held open; `closed` remembers that it was asked."""
