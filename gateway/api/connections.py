@@ -7,7 +7,10 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from gateway.api.pace import caller_of, is_shared
+
 MOST = 512  # connections at once; far below what a process may open, which the feeds and the database need too
+MOST_OF_ONE = 128  # of these, of one caller: nobody alone keeps everybody else out
 HEAD_SECONDS = 10.0  # in which a request's head must come; uvicorn itself would wait for ever
 
 
@@ -19,10 +22,18 @@ class BoundedProtocol(H11Protocol):
         super().connection_made(transport)
         self._before: Any = None
         self._look: asyncio.TimerHandle | None = None
-        if len(self.connections) > MOST:
+        if len(self.connections) > MOST or self._is_greedy():
             transport.abort()
         else:
             self._look = self.loop.call_later(HEAD_SECONDS, self._look_again)
+
+    def _is_greedy(self) -> bool:
+        host = "" if self.client is None else self.client[0]
+        if len(self.connections) <= MOST_OF_ONE or is_shared(host):
+            return False
+        own = caller_of(host)
+        others = (one.client for one in self.connections if isinstance(one, BoundedProtocol))
+        return sum(one is not None and caller_of(one[0]) == own for one in others) > MOST_OF_ONE
 
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""

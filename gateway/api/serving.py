@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import uvicorn
+from starlette.routing import BaseRoute
 
 from gateway.api.certificates import Certificates
 from gateway.api.connections import BoundedProtocol
@@ -52,6 +53,7 @@ class Server:
         port: int,
         *,
         routes: Routes = (),
+        own: Sequence[BaseRoute] = (),
         tls: Certificates | None = None,
         parts: Mapping[str, Check] | None = None,
     ) -> None:
@@ -59,7 +61,8 @@ class Server:
         self.port = int(self._socket.getsockname()[1])
         config = uvicorn.Config(
             create(
-                Readiness({"database": lambda: _look(store), **(parts or {})}), routes=[mounted(one) for one in routes]
+                Readiness({"database": lambda: _look(store), **(parts or {})}),
+                routes=[*(mounted(one) for one in routes), *own],
             ),
             lifespan="off",
             http=BoundedProtocol,
@@ -92,15 +95,16 @@ def serve(
     port: int,
     *,
     routes: Routes = (),
+    own: Sequence[BaseRoute] = (),
     tls: Certificates | None = None,
     parts: Mapping[str, Check] | None = None,
 ) -> Server:
     """Listen at once (port 0: any free one). Raises CommandError when the port cannot be had.
 
-    `routes`: what connectors serve, called on the server's own loop. `tls`: HTTPS, and nothing else. `parts`: what
+    `routes`: what connectors serve, called on the server's own loop; `own`: what we serve behind a sign-in. `tls`: HTTPS, and nothing else. `parts`: what
     must be fit for work beside the database before it is ready.
     """
-    return Server(store, bind, port, routes=routes, tls=tls, parts=parts)
+    return Server(store, bind, port, routes=routes, own=own, tls=tls, parts=parts)
 
 
 def _look(store: Readable) -> bool:

@@ -9,6 +9,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.routing import BaseRoute
 
+from gateway.api.framing import Framed
+from gateway.api.problems import problem
 from gateway.api.readiness import Readiness
 from gateway.telemetry import exposition, log
 
@@ -24,6 +26,7 @@ def create(readiness: Readiness, *, routes: Iterable[BaseRoute] = ()) -> FastAPI
         openapi_url=None,  # no schema, hence no documentation pages, which fetch scripts from elsewhere
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # it would lead, token and all, to whatever the Host header says
         telemetry={
             "tracing": False,
             "metrics": False,
@@ -33,6 +36,7 @@ def create(readiness: Readiness, *, routes: Iterable[BaseRoute] = ()) -> FastAPI
         exception_handlers={HTTPException: _http, Exception: _ours},
         routes=list(routes),
     )
+    app.add_middleware(Framed)
     app.add_api_route("/health/live", _live, methods=["GET"])
     app.add_api_route("/health/ready", _readiness(readiness), methods=["GET"])
     app.add_api_route("/metrics", _metrics, methods=["GET"])
@@ -54,12 +58,6 @@ def _readiness(readiness: Readiness) -> Callable[[], Response]:
 def _metrics() -> Response:
     body, kind = exposition()
     return Response(body, media_type=kind)
-
-
-def problem(status: int, title: str, **more: object) -> Response:
-    """RFC 9457 problem details, `more` its extension members; neither path nor query of the request is repeated."""
-    body = {"type": "about:blank", "title": title, "status": status, **more}
-    return JSONResponse(body, status_code=status, media_type="application/problem+json")
 
 
 async def _http(_request: Request, error: Exception) -> Response:

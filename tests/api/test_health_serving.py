@@ -73,6 +73,36 @@ def test_a_caller_whose_request_does_not_come_is_not_waited_for(served, monkeypa
                     raw.sendall(b"G")
 
 
+def test_what_tells_its_length_twice_is_refused_and_what_follows_is_not_heard(served):
+    """RFC 9112 §11.2: a proxy that goes by the other length takes the second request for the first's body."""
+    _, url = served
+    smuggled = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
+    length = b"Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 5) as raw:
+        raw.sendall(b"POST /health/live HTTP/1.1\r\nHost: x\r\n" + length + smuggled)
+        told = b""
+        with suppress(ConnectionError):
+            while piece := raw.recv(65_536):
+                told += piece
+    assert told.startswith(b"HTTP/1.1 400")
+    assert told.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(("shared", "status"), [(False, None), (True, 200)])
+def test_nobody_alone_takes_all_connections(served, monkeypatch, shared, status):
+    """F-12 over HTTP: a stranger's many leave room for everybody else's; a proxy on this machine is everybody."""
+    monkeypatch.setattr("gateway.api.connections.MOST_OF_ONE", 1)
+    monkeypatch.setattr("gateway.api.connections.is_shared", lambda _host: shared)
+    _, url = served
+    with httpx.Client() as client:
+        assert client.get(f"{url}/health/live").status_code == 200
+        answered = None
+        with suppress(httpx.TransportError):
+            answered = httpx.get(f"{url}/health/live").status_code
+        assert answered == status
+        assert client.get(f"{url}/health/live").status_code == 200
+
+
 def test_one_connection_too_many_is_turned_away(served, monkeypatch):
     """F-12 over HTTP: the feeds beside it need files and sockets too."""
     monkeypatch.setattr("gateway.api.connections.MOST", 1)

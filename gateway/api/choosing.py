@@ -1,0 +1,62 @@
+"""Which part of the outbox somebody means; whoever acts on everything says so, rather than forgetting to narrow it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+from gateway.model.consent import ChannelKind
+from gateway.model.errors import CommandError
+from gateway.pipeline import inspect
+from gateway.pipeline.brakes import Scope, Stop
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """As it was told: words, not looked up yet."""
+
+    request: int | None = None
+    channel: str | None = None
+    rule: str | None = None
+    facility: str | None = None
+    date: str | None = None
+    held_for: str | None = None
+    everything: bool = False
+
+
+def chosen(told: Wanted, *, acts: bool = False) -> inspect.Choice:
+    """The requests that are meant. Raises CommandError; quotes nothing."""
+    found = inspect.Choice(
+        request=told.request, rule=told.rule, facility=told.facility, day=_day(told.date), held_for=told.held_for
+    )
+    if acts and told.everything == (found != inspect.Choice(held_for=told.held_for)):
+        raise CommandError("say which: a request, a rule, a facility with its date, or everything")
+    return found
+
+
+def stop_of(gateway: inspect.Inspectable, told: Wanted) -> Stop:
+    """What is to be stopped, or let go again. Raises CommandError."""
+    named = [one for one in (told.channel, told.rule, told.facility) if one is not None]
+    if len(named) > 1 or told.everything == bool(named):
+        raise CommandError("say one of a channel, a rule, a facility with its date, and everything")
+    day = _day(told.date)
+    if (told.facility is None) != (day is None):
+        raise CommandError("a facility is stopped for a day: say its date too")
+    if told.channel is not None:
+        if told.channel not in frozenset(ChannelKind):
+            raise CommandError(f"a channel is one of {', '.join(ChannelKind)}")
+        return Stop(scope=Scope.CHANNEL, value=told.channel)
+    if told.rule is not None:
+        if told.rule not in gateway.rules.current().ruleset.rules:
+            raise CommandError("no rule in force has that name")
+        return Stop(scope=Scope.RULE, value=told.rule)
+    if told.facility is not None and day is not None:
+        return Stop(scope=Scope.FACILITY, value=told.facility, day=inspect.day_of(gateway.site, told.facility, day))
+    return Stop(scope=Scope.EVERYTHING)
+
+
+def _day(told: str | None) -> date | None:
+    try:
+        return None if told is None else date.fromisoformat(told)
+    except ValueError:
+        raise CommandError("the date is a day like 2026-01-20") from None
