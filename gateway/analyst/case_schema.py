@@ -46,6 +46,9 @@ class PatientGiven(Strict):
     prefers: ChannelKind | None = Field(default=None, description="Their own choice among channels.", examples=["sms"])
     opted_out: list[ChannelKind] = Field(default=[], description="Addresses that said STOP.", examples=["[email]"])
     inpatient: YesNo = Field(default=False, description="In hospital now.", examples=["yes"])
+    represented: YesNo = Field(
+        default=False, description="One representative is recorded, for every topic, and reachable.", examples=["yes"]
+    )
     deceased: YesNo = Field(default=False, description="Known to have died.", examples=["yes"])
     merged: YesNo = Field(default=False, description="Merged into somebody else.", examples=["yes"])
     holds: list[Reason] = Field(
@@ -73,7 +76,10 @@ class Situation(Strict):
     patient: PatientGiven | None = Field(default=None, description="The person.", examples=["{age: 17}"])
     consents: list[str] | None = Field(
         default=None,
-        description="`permit` or `deny`, purpose, channel, topic; `*` is any. Not told: everything is permitted.",
+        description=(
+            "`permit` or `deny`, purpose, channel, topic; `*` is any. A fifth word is its kind (texts, authorization, …);"
+            " a permit without one is of every kind that is needed. Not told: everything is permitted."
+        ),
         examples=['["permit TREAT * *", "deny * sms *"]'],
     )
     sent: list[str] | None = Field(

@@ -23,7 +23,7 @@ def _head(told: Explanation) -> Iterator[str]:
     if told.source is not None:
         received = "" if told.received is None else f", received {local(told.received, 'UTC')} UTC"
         yield f"{number}: {told.type or 'type not readable'} from {told.source}{received}"
-    yield f"rule set {told.ruleset[:12]}"
+    yield f"rule set {told.ruleset[:12]}, legal.csv {told.law}"
     if told.ignored:
         yield f"ignored: {told.ignored}"
     yield from (f"fault: {fault}" for fault in told.faults)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from gateway.model.when import Millis
+from gateway.policy.legal import version
 
 
 class Answer(StrEnum):
@@ -109,7 +110,10 @@ class EventSaid:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """The whole answer. `ruleset`: digest; `log`: what the audit log says, or would; `notes`: what limits the answer."""
+    """The whole answer. `ruleset`: digest; `log`: what the audit log says, or would; `notes`: what limits the answer.
+
+    `law`: the version of `legal.csv` that the gates asked.
+    """
 
     source: str | None
     message: int | None
@@ -121,3 +125,4 @@ class Explanation:
     log: tuple[str, ...]
     notes: tuple[str, ...]
     events: tuple[EventSaid, ...]
+    law: str = field(default_factory=version)

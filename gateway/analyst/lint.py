@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from gateway.analyst import lint_around, lint_conditions, lint_pairs, lint_purpose, lint_schedule
+from gateway.analyst import lint_around, lint_conditions, lint_fallback, lint_pairs, lint_purpose, lint_schedule
 from gateway.analyst.findings import Finding, finding_of
 from gateway.analyst.lint_templates import template_findings
 from gateway.analyst.phi_lint import excess
@@ -66,6 +66,7 @@ def _of_rule(
 ) -> Iterator[Finding]:
     yield from lint_purpose.findings(seen)
     yield from lint_schedule.findings(seen)
+    yield from lint_fallback.findings(seen)
     yield from lint_conditions.findings(seen, codes)
     yield from lint_around.of_rule(seen, events, today)
 

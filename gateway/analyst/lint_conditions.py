@@ -60,21 +60,12 @@ def _refused(seen: Seen) -> Iterator[Finding]:
 
 
 def _withheld(seen: Seen) -> Iterator[Finding]:
-    """What matches, and the policy never lets go: children, protected care."""
-    least = seen.policy.minimum_age
-    adult = Condition(fact=AGE, line=0, at_least=least)
+    """What matches, and the policy never lets go: protected care. What is about children goes to who represents them."""
     for condition in seen.rule.where:
-        if condition.fact == AGE and isinstance(condition.at_most, int) and condition.at_most < least:
-            sentence = f"{POLICY} lets nothing go to patients under {least} (minimum_age): this rule never sends"
-            yield _at(seen, "CG031", WHERE, condition, sentence)
         service = condition.fact.partition(".")[2] == "service"
         if service and condition.values and condition.values <= seen.policy.protected_services:
             sentence = f"{POLICY} protects all of these (protected_services): this rule never sends; drop the rule"
             yield _at(seen, "CG031", WHERE, condition, sentence)
-    for condition in seen.rule.unless:
-        if condition.fact == AGE and implies(adult, condition) and AGE not in {one.fact for one in seen.rule.where}:
-            sentence = f"everybody of {least} and over is refused here, and {POLICY} lets nothing go to younger ones"
-            yield _at(seen, "CG031", UNLESS, condition, sentence)
 
 
 _UNTOLD: Mapping[Section, str] = {

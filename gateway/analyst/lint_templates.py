@@ -7,6 +7,7 @@ from pathlib import Path
 
 from jinja2 import nodes
 
+from gateway.analyst.lint_replies import reply_findings
 from gateway.analyst.lint_trial import Found, find, trial
 from gateway.analyst.lint_words import words
 from gateway.model.consent import ChannelKind, Purpose
@@ -56,6 +57,8 @@ def _literal(root: Path, templates: Templates, policy: Policy) -> Iterator[Found
             found = words(source, html=file.endswith(".html"), domains=policy.link_domains)
             for line, column, code, sentence in found:
                 yield root / variant / file, line, column, code, sentence
+        for line, column, sentence in reply_findings(files.get(SMS, "")):
+            yield root / variant / SMS, line, column, "CG069", sentence
 
 
 class _Template:

@@ -42,6 +42,7 @@ _PARTS: tuple[tuple[str, tuple[Part, ...]], ...] = (
             ("effective", rule.EffectiveSection),
             ("send", rule.SendSection),
             ("send.at", rule.AtSection),
+            ("send.fallback", rule.FallbackSection),
             ("send.variants", rule.VariantEntry),
         ),
     ),
@@ -53,6 +54,7 @@ _PARTS: tuple[tuple[str, tuple[Part, ...]], ...] = (
             ("basis", policy.BasisEntry),
             ("quiet_hours.<channel>", policy.QuietEntry),
             ("caps", policy.CapEntry),
+            ("portal", policy.PortalEntry),
         ),
     ),
     (

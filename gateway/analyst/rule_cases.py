@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
 from gateway.analyst.case_schema import CaseEntry, CaseFile, Expected, LaterEntry, PatientGiven, Situation
-from gateway.model.consent import ANY, ChannelKind, Consent, Purpose
+from gateway.model.consent import ANY, ChannelKind, Consent, ConsentKind, Purpose
 from gateway.model.errors import ConfigError
 from gateway.model.event import EventKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactType, FactValue
@@ -200,26 +200,45 @@ class _Reading:
         return _date(text) if kind is FactType.DATE else text
 
     def consents(self, texts: list[str]) -> Iterator[Consent]:
-        """Ledger entries from "permit|deny PURPOSE CHANNEL TOPIC", in the order they were recorded."""
+        """Ledger entries from "permit|deny PURPOSE CHANNEL TOPIC [KIND]", in the order they were recorded."""
         for number, text in enumerate(texts):
             words = text.split()
-            if len(words) != 4 or words[0] not in ("permit", "deny") or not _known(words[1], words[2]):
+            if len(words) not in (4, 5) or words[0] not in ("permit", "deny") or not _known(words[1], words[2]):
                 sentence = "a consent is `permit` or `deny`, a purpose, a channel and a topic, or * for any"
                 self.complain(sentence, "consents", number)
                 continue
-            yield Consent(
-                id=number,
-                patient=1,
-                address=None,
-                purpose=words[1],
-                channel=words[2],
-                topic=words[3],
-                permit=words[0] == "permit",
-                valid_from=0,
-                valid_until=None,
-                evidence="test",
-                recorded=number,
-            )
+            if words[4:] and words[4] not in list(ConsentKind):
+                self.complain(f"a consent is of one of these kinds: {', '.join(ConsentKind)}", "consents", number)
+                continue
+            permit = words[0] == "permit"
+            for kind, address in _kinds(words[4:], permit=permit):
+                yield Consent(
+                    id=number,
+                    patient=1,
+                    address=address,
+                    purpose=words[1],
+                    channel=words[2],
+                    topic=words[3],
+                    permit=permit,
+                    valid_from=0,
+                    valid_until=None,
+                    evidence="test",
+                    recorded=number,
+                    kind=kind,
+                    remuneration=True,
+                )
+
+
+def _kinds(told: Sequence[str], *, permit: bool) -> Iterator[tuple[ConsentKind, int | None]]:
+    """The kind told; else of a yes every kind that can be needed, and of a no that to messages, which denies them all.
+
+    A yes to texts is one to the number there is, as the ledger records it.
+    """
+    everything = (ConsentKind.MESSAGES, ConsentKind.TEXTS, ConsentKind.AUTHORIZATION)
+    for kind in [ConsentKind(one) for one in told] or (everything if permit else everything[:1]):
+        yield kind, None
+        if permit and kind is ConsentKind.TEXTS:
+            yield kind, 1
 
 
 def _known(purpose: str, channel: str) -> bool:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from gateway.model.consent import ChannelKind
+from gateway.model.consent import ANY, ChannelKind
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
 from gateway.model.rule import Rule, Variant
 from gateway.model.when import Millis
-from gateway.policy import Circumstances, PlanningCircumstances, Sent
+from gateway.policy import Circumstances, PlanningCircumstances, Representative, Sent
 from gateway.ruleset import Planned, certain, holding, unmapped
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class CaseScene:
     def sending(self, rule: Rule, step: Planned, channel: ChannelKind, at: Millis) -> Circumstances:
         """What was told, with a usable address for each channel said to be reachable."""
         case, patient = self.case, self.case.patient
-        reachable = channel in patient.reachable
+        reachable = channel in patient.reachable or (channel is ChannelKind.PORTAL and _is_told(case))
         return Circumstances(
             now=at,
             expires=step.expires,
@@ -172,6 +172,8 @@ class CaseScene:
             topic=rule.topic,
             channel=channel,
             source_held=False,
+            stopped=False,
+            channel_stopped=False,
             feed_silent=False,
             holding=holding(rule, case.facts),
             age=patient.age if isinstance(patient.age, int) else None,
@@ -179,6 +181,7 @@ class CaseScene:
             contact_point=1 if reachable else None,
             address=1 if reachable else None,
             address_opted_out=channel in patient.opted_out,
+            address_suppressed=False,
             recipient_listed=True,
             consents=case.consents,
             sent_recently=tuple(
@@ -187,7 +190,32 @@ class CaseScene:
                 for per in ("patient", "address")
             ),
             zones=(patient.zone or case.zone,),
+            state=_state(case),
+            paid=rule.remuneration != "none",
+            agreement=True,
+            representatives=(_GUARDIAN,) if patient.represented else (),
+            recipient=_GUARDIAN.id if patient.represented and _is_child(patient.age) else None,
         )
+
+
+_GUARDIAN = Representative(id=1, topics=(ANY,))
+
+
+def _is_child(age: int | str) -> bool:
+    return isinstance(age, int) and age < 18
+
+
+def _state(case: Case) -> str | None:
+    told = case.facts.get("patient.state")
+    return told if isinstance(told, str) else None
+
+
+def _is_told(case: Case) -> bool:
+    """The portal is reached by whoever can be told, by mail or text, that something waits there (EM-10)."""
+    patient = case.patient
+    return any(
+        way in patient.reachable and way not in patient.opted_out for way in (ChannelKind.EMAIL, ChannelKind.SMS)
+    )
 
 
 def _service(case: Case) -> str | None:

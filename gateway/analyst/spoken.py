@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateway.model.consent import ConsentStatement
+from gateway.model.consent import ConsentKind, ConsentStatement
 from gateway.model.party import ContactPoint, Identifier
 from gateway.model.when import When, to_datetime
 
@@ -29,5 +29,6 @@ def point(field: str, one: ContactPoint) -> str:
 
 
 def consent(one: ConsentStatement) -> str:
-    """What a CON segment says: "permit TREAT/email/*"."""
-    return f"{'permit' if one.permit else 'deny'} {one.purpose}/{one.channel}/{one.topic}"
+    """What a CON segment says: "permit TREAT/email/*", "permit texts:TREAT/sms/*"."""
+    kind = "" if one.kind is ConsentKind.MESSAGES else f"{one.kind}:"
+    return f"{'permit' if one.permit else 'deny'} {kind}{one.purpose}/{one.channel}/{one.topic}"

@@ -165,3 +165,33 @@ def test_each_wording_and_each_rule_is_looked_at_once(found: Found, tmp_path: Pa
     (tmp_path / "second.yaml").write_text(second, encoding="utf-8")
     codes = [(one.code, "second" in one.sentence) for one in lint(tmp_path) if one.code in ("CG066", "CG010")]
     assert sorted(codes) == [("CG010", True), ("CG066", False)]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Reply YES to confirm", "sms.txt:1:7: CG069 `YES` is offered as an answer: it is taken for a wish to get texts, and only after START: offer C or 1"),
+        ("Please reply C to confirm or CANCEL to cancel", "sms.txt:1:30: CG069 `CANCEL` is offered as an answer: networks and providers take it for STOP, and it ends every text: offer X or 2"),
+        ("{{ appointment.start | date }}:\nText END to end", "sms.txt:2:6: CG069 `END` is offered as an answer: networks and providers take it for STOP, and it ends every text: offer X or 2"),
+        ("Responda SI para confirmar", "sms.txt:1:10: CG069 `SI` is offered as an answer: it is taken for a wish to get texts, and only after START: offer C or 1"),
+        ("Reply 3 for more", "sms.txt:1:7: CG069 `3` is offered as an answer: offer C or 1 to confirm, X or 2 to cancel: nothing else is understood"),
+        ('Reply with "N" if not', "sms.txt:1:13: CG069 `N` is offered as an answer: offer C or 1 to confirm, X or 2 to cancel: nothing else is understood"),
+    ],
+)  # fmt: skip
+def test_an_answer_that_means_something_else_is_not_offered(found: Found, text: str, expected: str) -> None:
+    """SM-09: YES and CANCEL are the networks' words, whatever a clinic means by them."""
+    assert found({"sms.txt": f"{text}\n", **SPANISH}) == [expected]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Reply C to confirm, X to cancel or R for another time. Reply STOP to end.",
+        "Reply 1 to confirm or 2 to cancel, up to 3 days ahead. Text HELP for help",
+        "Responda C para confirmar o X para cancelar. Responda ALTO para no recibir mas",
+        "CANCEL by calling us. Text or call the ER, or send {{ patient.given_name }} a NOTE",
+    ],
+)
+def test_the_answers_that_are_understood_may_be_offered(found: Found, text: str) -> None:
+    """SM-09: C or 1, X or 2, and what ends or explains it."""
+    assert found({"sms.txt": f"{text}\n"}) == []

@@ -39,7 +39,7 @@ SURGERY = "appointment.service: surgery, appointment.status: pending"
         (BOTH, LATER % ("2026-05-01 10:00", "appointment.status: pending, appointment.start: 2026-06-01 10:00")),
         (BOTH, LATER % ("2026-05-01 10:00", "appointment.status: booked")),
         (BOTH, "then: [{event: appointment.missed, at: 2026-05-01 10:00}]"),
-        ("{withheld: {because: minor}}", f"patient: {{age: 9}}\n    {LATER % ('2026-05-01 10:00', SURGERY)}"),
+        ("{withheld: {because: no-consent}}", f"consents: [permit HPAYMT * *]\n    {LATER % ('2026-05-01 10:00', SURGERY)}"),
         ("{withheld: {because: cancelled-by-event}}",
          f"patient: {{holds: [identity-doubtful]}}\n    {LATER % ('2026-05-01 10:00', SURGERY)}"),
     ],
