@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.app.assembly import _open, account, signers
+from gateway.app.assembly import _open, account, keyring_of, signers
 from gateway.model.errors import CommandError
 from gateway.model.when import to_datetime
 from gateway.pipeline import rules
@@ -19,7 +19,6 @@ from gateway.ruleset.load import read_files
 from gateway.settings import Settings
 from gateway.store import tables
 from gateway.store.engine import Store
-from gateway.store.keyring import Keyring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,4 +103,4 @@ def _reported(settings: Settings, store: Store, digest: str, report: str | None)
 
 
 def _store(settings: Settings) -> AbstractContextManager[Store]:
-    return closing(_open(settings, Keyring.load(settings.keys), SystemClock()))
+    return closing(_open(settings, keyring_of(settings), SystemClock()))

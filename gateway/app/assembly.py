@@ -11,30 +11,38 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway import telemetry
-from gateway.app.sections import made, too_slow
+from gateway.app.sections import made, too_slow, unfit
 from gateway.mapping.feed import Feed
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import Pack, load_pack
+from gateway.model.agreement import Agreement
 from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ConfigError, SchemaError
+from gateway.model.pace import Pace
 from gateway.packs import shipped
 from gateway.pipeline.approval import Signer
+from gateway.pipeline.comingback import Settler
 from gateway.pipeline.deliver import Deliverer
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.pipeline.intake import IntakeThread
+from gateway.pipeline.portal import Portal
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.rounds import Keep, Rounds
 from gateway.pipeline.rules import Active, ActiveRules, activate, activations, in_force, newest
 from gateway.pipeline.site import Site, SourceEntry
 from gateway.pipeline.witnessing import Witness
+from gateway.policy import replies
+from gateway.policy.replies import meaning
 from gateway.ports import Channel, Clock, Reader, Source, SystemClock
 from gateway.ruleset import RuleSet
 from gateway.ruleset.load import load as load_rules
 from gateway.ruleset.load import read_files
 from gateway.settings import Settings
+from gateway.settings.sections import KmsSection, Pkcs11Section
 from gateway.store import migrations, tables
 from gateway.store.engine import Store, parsed, sqlite_path
+from gateway.store.kek import KmsOptions, Pkcs11Options, root_of
 from gateway.store.keyring import Keyring
 
 ROLES = ("listen", "api", "work")
@@ -63,6 +71,7 @@ class Gateway:
     receiver: Receiver
     channels: Mapping[ChannelKind, Channel]
     doorbell: Doorbell
+    paces: Mapping[ChannelKind, Pace] = field(default_factory=dict)
     closing: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -120,12 +129,12 @@ def assemble(
     Raises ConfigError, KeyringError, StoreError.
     """
     clock = clock or SystemClock()
-    keyring = keyring or Keyring.load(settings.keys)
-    channels = _channels(settings, clock)
+    keyring = keyring or keyring_of(settings)
+    channels, paces = _channels(settings, clock)
     store = _open(settings, keyring, clock)
     try:
         pack = _pack(settings)
-        site = _site(settings, store, pack)
+        site = _site(settings, store, pack, agreements_of(settings, channels))
         people = signers(settings)
         rules = ActiveRules(_rules(settings, store, people, activates=activates), store, people)
         feeds = {name: feed_of(settings, name) for name in settings.sources}
@@ -147,9 +156,25 @@ def assemble(
         receiver=receiver,
         channels=channels,
         doorbell=doorbell,
+        paces=paces,
     )
     gateway.closing += [store.close, *(channel.close for channel in channels.values())]
     return gateway
+
+
+def keyring_of(settings: Settings) -> Keyring:
+    """The site's keys, opened with the token or KMS that guards them, if one does. Raises KeyringError."""
+    return Keyring.load(settings.keys, root_of(guard_of(settings)))
+
+
+def guard_of(settings: Settings) -> Pkcs11Options | KmsOptions | None:
+    """What guards the key file, as the store wants it told."""
+    told = settings.keys_root
+    if isinstance(told, Pkcs11Section):
+        return Pkcs11Options(module=told.module, token=told.token, key=told.key, pin=told.pin)
+    if isinstance(told, KmsSection):
+        return KmsOptions(key=told.key, region=told.region, endpoint=told.endpoint)
+    return None
 
 
 def signers(settings: Settings) -> dict[str, Signer] | None:
@@ -184,7 +209,17 @@ def _open(settings: Settings, keyring: Keyring, clock: Clock) -> Store:
         raise
 
 
-def _site(settings: Settings, store: Store, pack: Pack) -> Site:
+def agreements_of(settings: Settings, channels: Mapping[ChannelKind, Channel]) -> dict[ChannelKind, Agreement]:
+    """By kind of channel the agreement on file; the gateway's own pages are nobody else's."""
+    found = {ChannelKind.PORTAL: Agreement(party="", because="the gateway's own pages")}
+    for kind, channel in channels.items():
+        told = settings.channels[channel.name].agreement if channel.name in settings.channels else None
+        if told is not None:
+            found[kind] = told
+    return found
+
+
+def _site(settings: Settings, store: Store, pack: Pack, agreements: Mapping[ChannelKind, Agreement]) -> Site:
     ids = _source_rows(settings, store)
     entries = {
         name: SourceEntry(
@@ -206,6 +241,8 @@ def _site(settings: Settings, store: Store, pack: Pack) -> Site:
         sources=entries,
         production=settings.production,
         allowed=allowed,
+        agreements=agreements,
+        public_url=settings.api.public_url,
         sensitivity=pack.sensitivity,
     )
 
@@ -273,16 +310,27 @@ def feed_of(settings: Settings, name: str) -> Feed:
     )
 
 
-def _channels(settings: Settings, clock: Clock) -> dict[ChannelKind, Channel]:
+def _channels(settings: Settings, clock: Clock) -> tuple[dict[ChannelKind, Channel], dict[ChannelKind, Pace]]:
+    """The ways out by what they are, and how fast the providers of some take messages."""
     found: dict[ChannelKind, Channel] = {}
+    paces: dict[ChannelKind, Pace] = {}
     for name, section in settings.channels.items():
         channel = made(section.section, clock)
+        if channel.kind is ChannelKind.PORTAL and settings.api.public_url is None:
+            raise ConfigError(
+                f"{section.where}: channel {name}: the portal needs `api.public_url`, where patients reach it"
+            )
         if channel.kind in found:
             raise ConfigError(f"{section.where}: channel {name}: there is already a channel of kind {section.kind}")
         if slow := too_slow(section.section, channel, settings.worker.time_limit):
             raise ConfigError(*slow)
+        senders = [organization.sender_email for organization in settings.organizations.values()]
+        if strange := unfit(section.section, channel, senders):
+            raise ConfigError(*strange)
         found[channel.kind] = channel
-    return found
+        if section.pace is not None:
+            paces[channel.kind] = section.pace
+    return found, paces
 
 
 def sources_of(settings: Settings, clock: Clock) -> list[Source]:
@@ -292,7 +340,7 @@ def sources_of(settings: Settings, clock: Clock) -> list[Source]:
 
 def dispatcher_of(gateway: Gateway, ring: Callable[[Sequence[int]], None]) -> Dispatcher:
     """The dispatcher of an assembled gateway."""
-    return Dispatcher(gateway.store, ring, hold_expires=lambda: gateway.rules.renew().ruleset.policy.hold_expires)
+    return Dispatcher(gateway.store, ring, site=gateway.site, rules=lambda: gateway.rules.renew().ruleset)
 
 
 def deliverer_of(gateway: Gateway) -> Deliverer:
@@ -304,6 +352,26 @@ def deliverer_of(gateway: Gateway) -> Deliverer:
         channels=gateway.channels,
         lease=gateway.settings.worker.lease,
         ring=gateway.doorbell,
+        paces=gateway.paces,
+    )
+
+
+def settler_of(gateway: Gateway) -> Settler:
+    """Where the channels of an assembled gateway tell what came back."""
+    return Settler(
+        store=gateway.store, site=gateway.site, rules=gateway.rules, ring=gateway.doorbell, meaning=replies.meaning
+    )
+
+
+def portal_of(gateway: Gateway) -> Portal:
+    """What the portal's pages of an assembled gateway may do."""
+    return Portal(
+        store=gateway.store,
+        site=gateway.site,
+        rules=gateway.rules,
+        channels=gateway.channels,
+        ring=gateway.doorbell,
+        meaning=meaning,
     )
 
 

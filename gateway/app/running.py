@@ -12,13 +12,24 @@ from contextlib import ExitStack, suppress
 from typing import Any
 
 from gateway import telemetry, worker
-from gateway.app.assembly import Gateway, deliverer_of, dispatcher_of, intake_of, rounds_of, sources_of
-from gateway.app.doors import certificates_of, routes_of
+from gateway.app.assembly import (
+    Gateway,
+    deliverer_of,
+    dispatcher_of,
+    intake_of,
+    rounds_of,
+    settler_of,
+    sources_of,
+)
+from gateway.app.doors import behind_of, certificates_of, portal_routes_of, routes_of
 from gateway.app.watching import Reach, parts_of, watch_of
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.model.errors import CommandError
+from gateway.pipeline import restoring
+from gateway.pipeline.doubts import Doubts
 from gateway.pipeline.intake import IntakeThread
-from gateway.ports import Route, Source
+from gateway.pipeline.revoking import Revoking
+from gateway.ports import Channel, Hears, Route, Source
 
 Ready = Callable[[dict[str, Any]], None]
 
@@ -28,6 +39,7 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
 
     Raises CommandError when a role cannot start (a busy port); what had started is stopped first.
     """
+    restoring.refuse_if_older(gateway.store, gateway.settings.audit_heads)
     broker = worker.broker_for(gateway.settings.broker_url)
     deliverer = deliverer_of(gateway)
     ring = worker.declare(broker, deliverer.deliver, time_limit=gateway.settings.worker.time_limit)
@@ -42,12 +54,27 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
         sources = sources_of(gateway.settings, gateway.clock) if intake else []
         reach, listening = Reach(broker), threading.Event()
         _watch(gateway, roles, reach, sources, stack)
-        routes = routes_of(gateway.settings, sources)
+        channels = _channels_of(gateway, roles)
+        routes = routes_of(gateway.settings, [*sources, *channels])
+        if "api" in roles:
+            routes += portal_routes_of(gateway)
         parts = parts_of(roles, reach, intake, listening)
         # feeds over HTTP need a server too where they are listened to and nothing else is served
-        api_port = _api(gateway, routes, parts, stack) if "api" in roles or routes else None
+        own = behind_of(gateway, stack) if "api" in roles else []
+        api_port = _api(gateway, routes, own, parts, stack) if "api" in roles or routes else None
         _settle(stack)
         asyncio.run(_until_stopped(intake, sources, ready, stop, api_port, listening))
+
+
+def _channels_of(gateway: Gateway, roles: Sequence[str]) -> list[Channel]:
+    """The channels, told where to tell what comes back, where something of theirs can be served."""
+    if "api" not in roles:
+        return []
+    inbox = settler_of(gateway)
+    for channel in gateway.channels.values():
+        if isinstance(channel, Hears):
+            channel.hear(inbox)
+    return list(gateway.channels.values())
 
 
 def _prepare(gateway: Gateway) -> None:
@@ -78,6 +105,12 @@ def _work(gateway: Gateway, broker: Any, ring: Callable[[Sequence[int]], None], 
     rounds = rounds_of(gateway)
     rounds.start()
     stack.callback(rounds.stop)
+    doubts = Doubts(gateway.store, gateway.channels, lambda: gateway.rules.current().ruleset.policy, ring)
+    doubts.start()
+    stack.callback(doubts.stop)
+    revoking = Revoking(gateway.store, gateway.site, gateway.rules, gateway.channels)
+    revoking.start()
+    stack.callback(revoking.stop)
     running = worker.start(broker, gateway.settings.worker.threads)
     stack.callback(worker.stop, running)
     dispatcher = dispatcher_of(gateway, ring)
@@ -93,11 +126,17 @@ def _watch(
     stack.callback(watch.stop)
 
 
-def _api(gateway: Gateway, routes: Sequence[Route], parts: Mapping[str, Callable[[], bool]], stack: ExitStack) -> int:
+def _api(
+    gateway: Gateway,
+    routes: Sequence[Route],
+    own: Sequence[Any],
+    parts: Mapping[str, Callable[[], bool]],
+    stack: ExitStack,
+) -> int:
     from gateway.api.serving import serve
 
     api, tls = gateway.settings.api, certificates_of(gateway.settings)
-    server = serve(gateway.store, api.bind, api.port, routes=routes, tls=tls, parts=parts)
+    server = serve(gateway.store, api.bind, api.port, routes=routes, own=own, tls=tls, parts=parts)
     stack.callback(server.stop)
     return server.port
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from gateway.model.errors import ConfigError
 from gateway.model.when import Millis
-from gateway.ports import Channel, Clock
+from gateway.ports import Channel, Clock, Vouches
 from gateway.settings import Section
 from gateway.settings.installed import offered
 from gateway.settings.secrets import references
@@ -78,6 +78,17 @@ def too_slow(section: Section, channel: Channel, time_limit: Millis) -> tuple[st
     return (
         f"{place}: channel {section.name}: its timeout must be shorter than the worker's time_limit, so that an attempt never outlives what guards it",
     )
+
+
+def unfit(section: Section, channel: Channel, senders: Sequence[str]) -> tuple[str, ...]:
+    """What a channel that vouches for senders has against any of these e-mail addresses, each at the option it names."""
+    if not isinstance(channel, Vouches):
+        return ()
+    try:
+        channel.vouch(senders)
+    except ConfigError as error:
+        return tuple(placed(section, problem) for problem in error.problems)
+    return ()
 
 
 def placed(section: Section, problem: str) -> str:

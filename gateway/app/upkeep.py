@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import closing
 from pathlib import Path
 
-from gateway.app.assembly import Gateway, account
-from gateway.app.sections import connector, made, too_slow, wrong
-from gateway.model.errors import ConfigError
+from gateway.app.assembly import Gateway, _open, account, guard_of, keyring_of
+from gateway.app.sections import connector, made, too_slow, unfit, wrong
+from gateway.model.audit import Action
+from gateway.model.errors import CommandError, ConfigError
 from gateway.model.when import Millis
 from gateway.ports import SystemClock
 from gateway.settings import Section, Settings
 from gateway.settings.references import kinds
 from gateway.settings.secrets import references
-from gateway.store import migrations, rotate, verify
+from gateway.store import keyfile, migrations, rotate, verify
+from gateway.store.kek import root_of
 from gateway.store.keyring import Keyring
 
 
@@ -22,23 +25,42 @@ def create_keys(path: Path) -> None:
     Keyring.create(path)
 
 
-def wrong_sections(sections: Iterable[Section], time_limit: Millis) -> list[str]:
+def protect_keys(settings: Settings) -> bool:
+    """Put the key file under the token or KMS that the configuration names; False: it is already.
+
+    Raises CommandError when none is named, KeyringError, StoreError.
+    """
+    root = root_of(guard_of(settings))
+    if root is None:
+        raise CommandError(
+            "`keys` in caregate.yaml names no pkcs11 and no kms: say there what shall guard the key file"
+        )
+    if not keyfile.protect(settings.keys, root):
+        return False
+    with closing(_open(settings, keyring_of(settings), SystemClock())) as store, store.begin(account()) as uow:
+        uow.audit([(Action.KEYS_PROTECTED, root.kind, root.key)])
+        uow.commit()
+    return True
+
+
+def wrong_sections(sections: Iterable[Section], time_limit: Millis, senders: Sequence[str] = ()) -> list[str]:
     """Have every configured connector check its options, without starting anything.
 
     Every problem as "file:line:column: sentence". What depends on a reference that was not looked up is not judged,
-    and neither is a kind that nothing installed offers: that is told of the file. `time_limit`: the worker's.
+    and neither is a kind that nothing installed offers: that is told of the file. `time_limit`: the worker's, Millis;
+    `senders`: every organisation's e-mail address, which a channel that signs must have a key for (EM-20).
     """
     problems: list[str] = []
     for section in sections:
         if section.kind in kinds(f"gateway.{section.group}"):
             try:
-                problems += _wrong(section, time_limit)
+                problems += _wrong(section, time_limit, senders)
             except ConfigError as error:
                 problems += error.problems
     return problems
 
 
-def _wrong(section: Section, time_limit: Millis) -> tuple[str, ...]:
+def _wrong(section: Section, time_limit: Millis, senders: Sequence[str]) -> tuple[str, ...]:
     problems = wrong(section, connector(section))
     if problems or any(references(section.options)):
         return problems
@@ -46,7 +68,7 @@ def _wrong(section: Section, time_limit: Millis) -> tuple[str, ...]:
     if section.group != "channels":
         return ()
     one.close()
-    return too_slow(section, one, time_limit)
+    return too_slow(section, one, time_limit) + unfit(section, one, senders)
 
 
 def migrate(settings: Settings) -> str | None:

@@ -37,7 +37,7 @@ class Examined:
     """A configuration looked over without stopping at the first mistake.
 
     `problems`: each "file:line:column: sentence". `sections`: the connectors' parts, as far as the file could be
-    read. `rules`, `mappings`: the folders meant. `time_limit`: the worker's.
+    read. `rules`, `mappings`: the folders meant. `time_limit`: the worker's. `senders`: of every organisation.
     """
 
     problems: tuple[str, ...]
@@ -45,6 +45,7 @@ class Examined:
     rules: Path
     mappings: Path
     time_limit: Millis
+    senders: tuple[str, ...] = ()
 
 
 def examine(path: Path, *, environ: Mapping[str, str] | None = None, secrets: bool = True) -> Examined:
@@ -68,6 +69,7 @@ def examine(path: Path, *, environ: Mapping[str, str] | None = None, secrets: bo
         rules=base / file.rules,
         mappings=base / file.mappings,
         time_limit=file.worker.time_limit,
+        senders=tuple(one.sender_email for one in file.organizations.values()),
     )
 
 

@@ -13,8 +13,16 @@ from gateway.model.party import Location, Organization
 from gateway.settings import environment
 from gateway.settings.references import broken
 from gateway.settings.secrets import Secrets, is_reference
-from gateway.settings.sections import AlertSection, ApiSection, ChannelSection, SiteFile, SourceSection
-from gateway.settings.settings import ChannelSettings, Section, Settings, SourceSettings
+from gateway.settings.sections import (
+    AlertSection,
+    ApiSection,
+    ChannelSection,
+    KmsSection,
+    Pkcs11Section,
+    SiteFile,
+    SourceSection,
+)
+from gateway.settings.settings import ChannelSettings, Section, Settings, SourceSettings, agreement_of
 from gateway.settings.urls import wrong_broker, wrong_database
 from gateway.yamlfile import Node
 
@@ -32,6 +40,8 @@ class Making:
         self._secrets = secrets
         self._database, self._database_at = self._url("database", file.database, environment.DATABASE)
         self._broker, self._broker_at = self._url("broker", file.broker, environment.BROKER)
+        pin = root.get("keys", "pkcs11", "pin")
+        self._pin = None if pin is None else secrets.secret(pin)
 
     def sections(self) -> dict[tuple[str, str], Section]:
         """The connectors' parts by ("sources", "channels" or "alerts", name)."""
@@ -100,7 +110,8 @@ class Making:
             channels={name: self._channel(name, sections["channels", name]) for name in file.channels},
             database_url=_absolute(self._database, base),
             broker_url=self._broker,
-            keys=base / file.keys,
+            keys=base / file.keys.file,
+            keys_root=self._keys_root(),
             rules=base / file.rules,
             mappings=base / file.mappings,
             audit_heads=base / file.audit.heads if file.audit.heads else None,
@@ -112,6 +123,14 @@ class Making:
             alert_repeat=file.alerts.repeat,
             file=file,
         )
+
+    def _keys_root(self) -> Pkcs11Section | KmsSection | None:
+        """What guards the key file, with its PIN; a relative path of a library starts beside the configuration."""
+        told = self._file.keys
+        if told.pkcs11 is None:
+            return told.kms
+        found = {"module": self._path.parent / told.pkcs11.module, "pin": self._pin}
+        return told.pkcs11.model_copy(update=found)
 
     def _organization(self, name: str) -> Organization:
         told = self._file.organizations[name].model_dump()
@@ -154,7 +173,13 @@ class Making:
 
     def _channel(self, name: str, section: Section) -> ChannelSettings:
         return ChannelSettings(
-            name=name, kind=section.kind, where=section.where, options=_plain(section), section=section
+            name=name,
+            kind=section.kind,
+            where=section.where,
+            pace=self._file.channels[name].pace,
+            options=_plain(section),
+            section=section,
+            agreement=agreement_of(self._file.channels[name].agreement),
         )
 
     def _where(self, group: str, name: str) -> str:

@@ -37,6 +37,14 @@ class Secrets:
             return written
         return self._from_env(node, match[2]) if match[1] == "env" else self._from_file(node, match[2])
 
+    def secret(self, node: Node) -> str:
+        """As `text`; what is not a reference is a problem."""
+        if _REFERENCE.fullmatch(str(node.value)) is None:
+            self.problems.append(
+                f"{node.place}: this is a secret and does not belong in this file: use env:NAME or file:PATH"
+            )
+        return self.text(node)
+
     def url(self, node: Node) -> str:
         """As `text`; a URL that is written out must not carry a password."""
         written = str(node.value)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from gateway.model.access import Role
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND
-from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, Zone, between
+from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, PublicUrl, Rate, Zone, between
 
 SIX_YEARS = 6 * 366 * DAY
 
@@ -75,12 +77,44 @@ class SourceSection(Section):
     watch: WatchSection = WatchSection()
 
 
+class AgreementSection(Section):
+    """The business-associate agreement of whoever a channel hands PHI to (45 CFR 164.308(b), 164.504(e)).
+
+    `expires`: its last day; of one without an end the day by which it is looked at again. Or `none_needed` and
+    why: a relay of one's own, say, which hands over to the patient and nobody else.
+    """
+
+    party: Line | None = None
+    signed: date | None = None
+    expires: date | None = None
+    none_needed: Line | None = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> AgreementSection:
+        told = (self.party, self.signed, self.expires)
+        if self.none_needed is not None and told == (None, None, None):
+            return self
+        if self.none_needed is not None or None in told:
+            raise ValueError("must have `party`, `signed` and `expires`, or `none_needed` and why")
+        assert self.signed is not None
+        assert self.expires is not None
+        if self.expires < self.signed:
+            raise ValueError("must not expire before it was signed")
+        return self
+
+
 class ChannelSection(Section):
-    """A way out. What is not listed here is an option of its connector, which checks it."""
+    """A way out. What is not listed here is an option of its connector, which checks it.
+
+    `pace`: how fast its provider takes messages, over all processes; what is too fast waits and spends no try.
+    `agreement`: without one in force nothing leaves.
+    """
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     kind: Name
+    pace: Rate | None = None
+    agreement: AgreementSection | None = None
 
 
 class AlertSection(Section):
@@ -167,12 +201,66 @@ class ApiTlsSection(Section):
     client_ca: Path | None = None
 
 
+class OidcSection(Section):
+    """Whose bearer tokens the API takes. `roles`: which value of the claim `roles_claim` gives which role here.
+
+    `jwks`: where the provider publishes its keys, if not where its description says.
+    """
+
+    issuer: Line
+    audience: Line
+    roles_claim: Line = "roles"
+    roles: Mapping[Line, Role] = Field(min_length=1)
+    jwks: Line | None = None
+
+
 class ApiSection(Section):
-    """Where HTTP listens: health and metrics, and what connectors serve."""
+    """Where HTTP listens: health and metrics, what connectors serve, and on TLS or loopback the API and staff pages.
+
+    `public_url`: where patients reach it, through whatever stands before it; links in messages begin with it.
+    """
 
     bind: Line = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65_535)
+    public_url: PublicUrl | None = None
     tls: ApiTlsSection | None = None
+    oidc: OidcSection | None = None
+
+
+class Pkcs11Section(Section):
+    """A key in a PKCS#11 token, by labels. `module`: the maker's library; `pin`: `env:NAME` or `file:PATH`."""
+
+    module: Path
+    token: Line
+    key: Line
+    pin: Line
+
+
+class KmsSection(Section):
+    """A key in AWS KMS, or in what speaks its protocol at `endpoint`. `key`: id, ARN or alias."""
+
+    key: Line
+    region: Line
+    endpoint: Line | None = None
+
+
+class KeysSection(Section):
+    """The key file, and what guards it: nothing but its mode, a token, or a KMS. A text alone is `file`."""
+
+    file: Path = Path("caregate.keys")
+    pkcs11: Pkcs11Section | None = None
+    kms: KmsSection | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _text_is_the_file(cls, told: object) -> object:
+        return {"file": told} if isinstance(told, str) else told
+
+    @model_validator(mode="after")
+    def _one_guard(self) -> KeysSection:
+        if self.pkcs11 is not None and self.kms is not None:
+            raise ValueError("must name pkcs11 or kms, not both")
+        return self
 
 
 class PersonSection(Section):
@@ -212,7 +300,7 @@ class SiteFile(Section):
     channels: Mapping[Name, ChannelSection] = Field(default_factory=dict)
     database: Line = "sqlite:///caregate.db"
     broker: Line = "memory://"
-    keys: Path = Path("caregate.keys")
+    keys: KeysSection = KeysSection()
     rules: Path = Path("rules")
     mappings: Path = Path("mappings")
     retention: RetentionSection = RetentionSection()

@@ -6,9 +6,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from gateway.model.agreement import Agreement
+from gateway.model.pace import Pace
 from gateway.model.party import Location, Organization
 from gateway.model.when import Millis
-from gateway.settings.sections import ApiSection, IntakeSection, RetentionSection, SiteFile, WatchSection, WorkerSection
+from gateway.settings.sections import (
+    AgreementSection,
+    ApiSection,
+    IntakeSection,
+    KmsSection,
+    Pkcs11Section,
+    RetentionSection,
+    SiteFile,
+    WatchSection,
+    WorkerSection,
+)
 from gateway.yamlfile import Node
 
 PRODUCTION = "production"
@@ -60,13 +72,18 @@ class SourceSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelSettings:
-    """One way out. `options` belong to its connector."""
+    """One way out. `options` belong to its connector; `pace`: how fast its provider takes messages, None: as they come.
+
+    `agreement`: None where none is told, and then nothing leaves.
+    """
 
     name: str
     kind: str
     where: str
+    pace: Pace | None = None
     options: Mapping[str, object] = field(repr=False)
     section: Section = field(repr=False)
+    agreement: Agreement | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +92,7 @@ class Settings:
 
     `allowed_recipients`: the only addresses written to outside production, lower case; None in production.
     `alerts`: ways to tell staff, by name; `alert_repeat`: Millis after which what lasts is told again.
+    `keys`: the key file; `keys_root`: the token or KMS that guards it, the PIN resolved.
     `mappings`: the site's overlays, absent when there are none; shipped mappings are read before them.
     """
 
@@ -88,6 +106,7 @@ class Settings:
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     keys: Path
+    keys_root: Pkcs11Section | KmsSection | None = field(repr=False)
     rules: Path
     mappings: Path
     audit_heads: Path | None
@@ -103,3 +122,11 @@ class Settings:
     def production(self) -> bool:
         """Whether patients are written to: only in the environment named "production"."""
         return self.environment == PRODUCTION
+
+
+def agreement_of(told: AgreementSection | None) -> Agreement | None:
+    """A channel's agreement as the gates know it."""
+    if told is None:
+        return None
+    because = told.none_needed or ""
+    return Agreement(party=told.party or "", signed=told.signed, expires=told.expires, because=because)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from gateway.model.pace import Pace
 from gateway.settings import environment
 from gateway.settings.secrets import without_password
 from gateway.settings.settings import Settings
-from gateway.settings.values import duration, shown_duration
+from gateway.settings.values import duration, shown_duration, shown_pace
 
 _PLAIN = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./@+-]*")
 _OVERRIDES = {"database": environment.DATABASE, "broker": environment.BROKER}
@@ -42,6 +44,8 @@ def _shown(value: Any, *, is_duration: bool) -> Any:
         return shown_duration(value)
     if isinstance(value, BaseModel):
         return _dumped(value)
+    if isinstance(value, Pace):
+        return shown_pace(value)
     if isinstance(value, Mapping):
         return {key: _shown(below, is_duration=False) for key, below in value.items()}
     return value
@@ -76,5 +80,5 @@ def _inline(value: object) -> str:
 def _scalar(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = str(value) if isinstance(value, int | str | Path) else repr(value)
+    text = str(value) if isinstance(value, int | str | Path | date) else repr(value)
     return text if _PLAIN.fullmatch(text) else "'" + text.replace("'", "''") + "'"

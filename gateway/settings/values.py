@@ -8,14 +8,19 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator
 
 from gateway.er7.charsets import codec_of
+from gateway.model.pace import Pace
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND, Millis, zone_of
 
 # a year of keeping is never shorter than a calendar year
 _UNITS: dict[str, Millis] = {"s": SECOND, "m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY, "y": 366 * DAY}
+_PER: dict[str, Millis] = {"s": SECOND, "min": MINUTE, "h": HOUR}
+_PACE = re.compile(r"([1-9]\d{0,5})\s*/\s*(s|min|h)")
 _DURATION = re.compile(r"(\d{1,6})\s*([smhdwy])")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 # deliberately narrow: one mailbox, no display name, no quoting, nothing a header could be smuggled in with (RFC 5321 4.1.2)
 _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?")
+
+_ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>\[::1\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::\d{1,5})?")
 
 
 def duration(text: object) -> Millis:
@@ -26,6 +31,22 @@ def duration(text: object) -> Millis:
     if match is None:
         raise ValueError("must be a duration like 90s, 15m, 2h, 30d or 6y")
     return int(match[1]) * _UNITS[match[2]]
+
+
+def pace(text: object) -> Pace:
+    """How fast a provider takes messages, of "10/s", "600/min" or "5000/h". Raises ValueError."""
+    if isinstance(text, Pace):
+        return text
+    match = _PACE.fullmatch(str(text).strip())
+    if match is None:
+        raise ValueError("must be a pace like 10/s, 600/min or 5000/h")
+    return Pace(count=int(match[1]), per=_PER[match[2]])
+
+
+def shown_pace(told: Pace) -> str:
+    """How a pace is written, so that `pace` reads it back."""
+    unit = next(name for name, per in _PER.items() if per == told.per)
+    return f"{told.count}/{unit}"
 
 
 def shown_duration(millis: Millis) -> str:
@@ -60,6 +81,16 @@ def _line(text: str) -> str:
     return text
 
 
+def _public_url(text: str) -> str:
+    """An origin as RFC 6454 writes it; patients' links never travel in clear beyond this machine."""
+    found = _ORIGIN.fullmatch(text)
+    if found is None or (found["scheme"] == "http" and found["host"] not in ("localhost", "127.0.0.1", "[::1]")):
+        raise ValueError(
+            "must be like https://messages.lakeside.example, no path or slash behind it; http is only for this machine"
+        )
+    return text
+
+
 def _charset(text: str) -> str:
     if codec_of(text) is None:
         raise ValueError("must be a character set of HL7 table 0211, like UNICODE UTF-8 or 8859/1")
@@ -79,9 +110,11 @@ def between(least: Millis, most: Millis | None = None) -> AfterValidator:
     return AfterValidator(check)
 
 
+Rate = Annotated[Pace, BeforeValidator(pace)]
 Duration = Annotated[Millis, BeforeValidator(duration)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_line)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Charset = Annotated[str, AfterValidator(_charset)]

@@ -126,6 +126,25 @@ def test_a_channel_that_may_take_longer_than_its_worker_is_refused(of):
     assert wrong_sections([of("timeout: 89")], 90 * SECOND) == []
 
 
+def test_a_channel_that_is_not_fit_for_a_sender_says_so_at_its_option(of):
+    """EM-20: before anything is sent; a channel that vouches for nobody is asked nothing."""
+
+    class Vouching(Post):
+        def send(self, envelope):
+            raise AssertionError
+
+        def vouch(self, senders):
+            raise ConfigError(*(f"channels.email.host: not for {one}" for one in senders if "river" in one))
+
+    section = of("port: 25")
+    told = sections.unfit(section, Vouching("email", {}, None), ["a@lakeside.example", "a@river.example"])
+    assert [problem.rpartition("caregate.yaml:")[2] for problem in told] == [
+        "23:11: channels.email.host: not for a@river.example"
+    ]
+    assert sections.unfit(section, Vouching("email", {}, None), ["a@lakeside.example"]) == ()
+    assert sections.unfit(section, Post("email", {}, None), ["a@river.example"]) == ()
+
+
 def test_a_kind_that_nothing_installed_offers_is_told(of, monkeypatch):
     """With those that are."""
     section = of()

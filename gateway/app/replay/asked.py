@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gateway.app.assembly import _open, account
+from gateway.app.assembly import _open, account, keyring_of
 from gateway.app.replay.play import Played, play
 from gateway.app.replay.report import Report, compare
 from gateway.model.audit import Action
@@ -26,15 +26,14 @@ from gateway.settings import Settings
 from gateway.settings import load as load_settings
 from gateway.store import tables
 from gateway.store.engine import Store
-from gateway.store.keyring import Keyring
 
 NOTES = (
     "purged: messages whose bytes are gone (retention), not replayed",
     "begun-before: occurrences known before the window and told of in it; their first message in it counts as their beginning",
-    "directory, contact points and held feeds are as they are now; consents, opt-outs and what had left are as they were",
+    "directory, contact points and held feeds are as they are now; consents, representatives, opt-outs and what had left are as they were",
     "who is first told of within the window: the contact points and the policy's bases come anew, by each rule set's own policy",
-    "not done again: merges undone by hand, and requests withdrawn, held or released by hand, within the window",
-    "every channel accepts; nothing was sent or stored",
+    "not done again, within the window: merges undone by hand, requests withdrawn, held or released by hand, what was stopped, answers to messages",
+    "every channel accepts, as fast as it is asked; nothing was sent or stored",
 )
 
 Tell = Callable[[int], None]
@@ -64,7 +63,7 @@ def replay(settings: Settings, asked: Asked, *, here: Here | None = None, tell: 
     """
     draft = read_files(asked.folder)
     clock = SystemClock() if here is None else here.clock
-    with closing(_open(settings, Keyring.load(settings.keys), clock)) as store:
+    with closing(_open(settings, keyring_of(settings), clock)) as store:
         sets = (_in_force(store), draft)
         before, after = _apart(settings, sets, asked, tell) if here is None else _here(settings, sets, asked, here)
         report = compare(before, after, asked.since, asked.until)

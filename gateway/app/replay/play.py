@@ -11,9 +11,10 @@ from pathlib import Path
 
 from sqlalchemy import bindparam, func, select
 
-from gateway.app.assembly import _channels, _open, _pack, _reading, _site, feed_of
+from gateway.app.assembly import _channels, _open, _pack, _reading, _site, feed_of, keyring_of
 from gateway.app.replay.receiving import Again, Messages, Stored
 from gateway.app.replay.scratch import Start, make
+from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind
 from gateway.model.request import CommunicationStatus, Priority
 from gateway.model.when import MINUTE, Millis
@@ -24,7 +25,6 @@ from gateway.ports import Clock, Envelope, Handover, SetClock, SystemClock
 from gateway.settings import Settings
 from gateway.store import tables
 from gateway.store.engine import Store
-from gateway.store.keyring import Keyring
 from gateway.store.statement import Statement
 from gateway.store.throwaway import ThrowawayDatabase
 
@@ -84,6 +84,7 @@ class Played:
 class Nowhere:
     """A channel of any kind that accepts everything and hands nothing over."""
 
+    name = "nowhere"
     timeout = 1.0
 
     def __init__(self, kind: ChannelKind) -> None:
@@ -115,7 +116,7 @@ def play(
     `tell` is called with how many messages were read. Raises ConfigError, StoreError, KeyringError.
     """
     path = home / "replay.db"
-    with closing(_open(settings, Keyring.load(settings.keys), clock or SystemClock())) as real:
+    with closing(_open(settings, keyring_of(settings), clock or SystemClock())) as real:
         start = make(real, path, since, until)
         moved = SetClock(since)
         with closing(Store.on(ThrowawayDatabase(path), real.keyring, moved, holder="replay")) as scratch:
@@ -139,7 +140,8 @@ class _Player:
         ruleset, templates = compiled(files, settings.rules)
         pack = _pack(settings)
         feeds = {name: feed_of(settings, name) for name in settings.sources}
-        site = _site(settings, scratch, pack)
+        signed = Agreement(party="", because="a replay hands nothing to anybody: rules are judged, not contracts")
+        site = _site(settings, scratch, pack, dict.fromkeys(ChannelKind, signed))
         active = rules.ActiveRules(rules.Active(id=1, ruleset=ruleset, templates=templates))
         channels = {kind: Nowhere(kind) for kind in kinds}
         self.scratch = scratch
@@ -239,7 +241,7 @@ class _Player:
 
 
 def _kinds(settings: Settings) -> list[ChannelKind]:
-    made = _channels(settings, SystemClock())
+    made, _ = _channels(settings, SystemClock())
     for channel in made.values():
         channel.close()
     return list(made)

@@ -73,7 +73,8 @@ class _Seed:
         self._copy(tables.data_key, only="kind", keep=("patient", "check").__contains__)
         self._copy(tables.source)
         self._copy(tables.identifier, by="hmac")
-        self._copy(tables.contact_point, only="patient", keep=lambda token: token < self.floor)
+        stand_ins = self._representatives()
+        self._copy(tables.contact_point, only="patient", keep=lambda one: one < self.floor or one in stand_ins)
         merged = self._merges()
         self._patients(merged)
         self._addresses()
@@ -87,6 +88,12 @@ class _Seed:
         """Writer numbers of the gateway stay taken, so that no new id equals a copied one."""
         rows = [row for row in self._rows(tables.lease, "name") if row["name"].startswith("writer:")]
         self._insert(tables.lease, [{**row, "holder": "", "until": _FAR} for row in rows], missing=True)
+
+    def _representatives(self) -> set[int]:
+        """All of them, their dates say when each was in force; whose contact points no message tells again."""
+        rows = list(self._rows(tables.representative))
+        self._insert(tables.representative, rows)
+        return {row["id"] for row in rows}
 
     def _merges(self) -> set[int]:
         """Merges before the window; who was merged within it is returned, to be merged again then."""
@@ -114,12 +121,14 @@ class _Seed:
             self._insert(tables.patient, [before(row) for row in page])
 
     def _addresses(self) -> None:
+        """Who opted out, or was suppressed, within the window is so from that moment on."""
         for page in _pages(self._rows(tables.address)):
             for row in page:
-                at = row["opted_out_at"]
-                if at is not None and at >= self.since:
-                    row["opted_out_at"] = None
-                    self._do(at, tables.address, ("opted_out_at",), (at, row["id"]), new=False)
+                for name in ("opted_out_at", "suppressed_at"):
+                    at = row[name]
+                    if at is not None and at >= self.since:
+                        row[name] = None
+                        self._do(at, tables.address, (name,), (at, row["id"]), new=False)
             self._insert(tables.address, page)
 
     def _consents(self) -> None:
