@@ -70,7 +70,7 @@ def _of_site(config: Path, own: Path, *, secrets: bool) -> Packs:
     if not config.is_file():
         raise CommandError(f"{config}: there is no such file")
     seen = examine(config, secrets=secrets)
-    problems = (*seen.problems, *wrong_sections(seen.sections, seen.time_limit))
+    problems = (*seen.problems, *wrong_sections(seen.sections, seen.time_limit, seen.senders))
     packs = _of(seen.rules, own, seen.mappings, tuple(dict.fromkeys(problems)))
     return replace(packs, config=config, sources=frozenset(one.name for one in seen.sections if one.group == "sources"))
 

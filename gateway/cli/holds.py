@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import site
+from gateway.cli import outbox, site
 from gateway.cli.site import account
 from gateway.cli.terminal import listed, moment, note, say
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from gateway.pipeline.inspect import HoldLine
 
 group = typer.Typer(no_args_is_help=True, help="What waits: list, codes, release, withdraw, release-patient.")
-Request = Annotated[int, typer.Argument(metavar="REQUEST", help="From `caregate holds list`.")]
 
 
 @group.command("list")
@@ -69,34 +68,9 @@ def codes(reason: site.Reason = None, config: site.Config = None, json: site.Jso
         note(f"{found.gone} sends more wait for a code whose message is no longer kept")
 
 
-@group.command()
-def release(request: Request, reason: site.Why = None, config: site.Config = None) -> None:
-    """Have a request judged again by every gate.
-
-    Nothing is bypassed. An attempt whose outcome is unknown may reach the patient a second time by this: you say that it did not arrive.
-
-    Example: caregate holds release 8812 --reason 'relay log: never accepted'
-    """
-    why = site.why(reason)
-    from gateway.pipeline import inspect
-
-    with site.opened(config) as gateway:
-        inspect.release_request(gateway, request, reason=why, account=account())
-    say(f"request {request}: will be judged again")
-
-
-@group.command()
-def withdraw(request: Request, reason: site.Why = None, config: site.Config = None) -> None:
-    """Never send a request that is on hold.
-
-    Example: caregate holds withdraw 8812 --reason 'called the patient'
-    """
-    why = site.why(reason)
-    from gateway.pipeline import inspect
-
-    with site.opened(config) as gateway:
-        inspect.withdraw_request(gateway, request, reason=why, account=account())
-    say(f"request {request}: withdrawn")
+# the outbox's own: a held request is one of those that wait
+group.command("release")(outbox.release)
+group.command("withdraw")(outbox.withdraw)
 
 
 @group.command("release-patient")

@@ -60,8 +60,23 @@ channels:
     host: 127.0.0.1               # your mail relay
     port: 25                      # default 587
     tls: off                      # only for a relay on this machine; elsewhere remove the line: verified TLS is required
+    # relay_enforces_tls: yes     # say so when the relay passes nothing on without verified TLS (smtp_tls_security_level =
+    #                             # verify); until then e-mail goes only to who chose it unencrypted
+    agreement:                    # of somebody else's relay: {party: Relay Inc, signed: 2026-01-05, expires: 2028-01-05}
+      none_needed: a relay of our own on this machine
     # username: caregate
     # password: env:SMTP_PASSWORD # or file:PATH; never the password itself
+  # sms:
+  #   kind: sms                   # a Twilio-compatible provider
+  #   account: AC0123456789abcdef0123456789abcdef
+  #   auth_token: file:secrets/sms.token
+  #   sender: '+13125550100'      # or MG…, a messaging service
+  #   public_url: https://messages.lakeside.example   # where the provider tells what became of a text, and what people answer
+  #   agreement: {party: Texts Inc, signed: 2026-01-05, expires: 2028-01-05}
+  # portal: {kind: portal}        # what may not travel in the open is picked up on pages of our own
+
+# api:                            # links in messages lead there; needed by the portal
+#   public_url: https://messages.lakeside.example
 
 # alerts:                         # who is told when a feed falls silent or something else needs a person
 #   to:

@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gateway.cli import site
+from gateway.cli import rights, site
 from gateway.cli.site import account
 from gateway.cli.terminal import emit, moment, note, say, table
 
 if TYPE_CHECKING:
     from gateway.pipeline.inspect import Unmerged
 
-group = typer.Typer(no_args_is_help=True, help="Who somebody is: unmerge.")
+group = typer.Typer(no_args_is_help=True, help="Unmerge, export, accounting, erase.")
+for _right in rights.COMMANDS:
+    group.command()(_right)
 
 
 @group.command()

@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from gateway.pipeline.inspect import StatusReport
 
 _WORDS = {
+    "stopped": "somebody stopped what leaves (caregate outbox list; caregate outbox resume)",
     "feeds-silent": "a feed is silent (caregate feeds list; where that is expected, caregate feeds excuse)",
     "quarantine": "messages that cannot be read wait in quarantine (caregate quarantine list)",
-    "holds": "sends wait for a person (caregate holds list)",
+    "holds": "sends wait for a person (caregate worklist)",
+    "revocations": "others could not be told of an opt-out (caregate consent revocations)",
+    "agreements": "a channel's business-associate agreement is missing, over, or over within 30 days (caregate.yaml)",
     "alerts": "alerts stand (the lines `alert` above)",
     "sends-overdue": "sends that are due are not decided: does a process with the role `work` run?",
     "audit-unsealed": "the audit log is not being sealed",

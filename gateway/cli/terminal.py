@@ -21,6 +21,7 @@ IDS = frozenset(
         "communication",
         "first_bad",
         "id",
+        "individual",
         "loser",
         "merge",
         "message",

@@ -10,7 +10,7 @@ from gateway.cli import site
 from gateway.cli.terminal import emit, note, say
 
 audit = typer.Typer(no_args_is_help=True, help="The audit log: verify.")
-keys = typer.Typer(no_args_is_help=True, help="The key file: rotate.")
+keys = typer.Typer(no_args_is_help=True, help="The key file: protect, rotate.")
 
 
 def migrate(config: site.Config = None) -> None:
@@ -47,6 +47,21 @@ def verify(config: site.Config = None, json: site.Json = False) -> None:
         say(report.verdict)
     if not report.ok or report.behind:
         raise typer.Exit(1)
+
+
+@keys.command()
+def protect(config: site.Config = None) -> None:
+    """Put the key file under the token or KMS that `keys` names.
+
+    From then on it opens only with that; run it once, with the gateway stopped, then `caregate keys rotate --index`: copies
+    of the file from before still hold the old keys. Whatever destroys the key in the token destroys all that was sealed.
+
+    Example: caregate keys protect
+    """
+    from gateway.app import upkeep
+
+    done = upkeep.protect_keys(site.settings(config))
+    say("the key file is guarded now" if done else "the key file was guarded already")
 
 
 @keys.command()

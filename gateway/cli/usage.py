@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-_EXAMPLE = re.compile(r"Examples?: (.+?)(?: · |$)", re.DOTALL)
+_EXAMPLES = re.compile(r"Examples?: (.+)$", re.DOTALL)
 _WORDS = (
     ("Input should be a valid integer", "must be a whole number"),
     ("is not a valid integer", "must be a whole number"),
@@ -16,8 +16,11 @@ _WORDS = (
 def sentence(error: Any, root: Any, arguments: Sequence[str]) -> str:
     """What the framework complains of, with the way out. `root`: the whole command line; `arguments` as they were typed."""
     path, command = _meant(root, arguments)
-    example = _EXAMPLE.search(" ".join((getattr(command, "help", None) or "").split()))
-    shown = f"; for example: {example[1]}" if example else ""
+    told = _EXAMPLES.search(" ".join((getattr(command, "help", None) or "").split()))
+    examples = told[1].split(" · ") if told else []
+    # a command that is in two groups has an example in the words of each
+    example = next((one for one in examples if one.startswith(path)), examples[0] if examples else "")
+    shown = f"; for example: {example}" if example else ""
     return f"{_complaint(error)}{shown} (see {path} --help)"
 
 
