@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,7 +23,9 @@ from connectors.channels.recording import Answer, RecordingChannel
 from gateway import worker
 from gateway.app import Gateway, assemble
 from gateway.app.assembly import deliverer_of, dispatcher_of
-from gateway.model.consent import ChannelKind
+from gateway.model.agreement import Agreement
+from gateway.model.consent import ChannelKind, ConsentKind
+from gateway.model.errors import CommandError
 from gateway.model.event import Format, Outcome, RawMessage
 from gateway.model.party import Identifier
 from gateway.model.verdict import Reason
@@ -38,6 +41,7 @@ _NEXT = Statement(
     "test.next-ring", select(func.min(tables.request.c.ring_at)).where(tables.request.c.state == "active")
 )
 _WITHHELD = {"request.withheld", "request.withdrawn", "request.held", "communication.settled"}
+_SETTLED = "communication.settled"
 _REASONS = frozenset(Reason)
 
 
@@ -108,6 +112,8 @@ class Clinic:
         settings = write_site(self.folder, database=self.url, **self._site)
         self.gateway = assemble(settings, clock=self.clock, keyring=self.keyring)
         self.gateway.channels[ChannelKind.EMAIL] = self.post  # type: ignore[index]  # a test's own channel
+        for kind in ChannelKind:  # nobody is handed anything here
+            self.gateway.site.agreements.setdefault(kind, Agreement(party="", because="a test"))  # type: ignore[attr-defined]
         self.gateway.doorbell.connect(self.rung.extend)
         self.deliverer = deliverer_of(self.gateway)
         self.dispatcher = dispatcher_of(self.gateway, self.rung.extend)
@@ -348,9 +354,23 @@ class Clinic:
                  evidence: str = "form 12, 2026-01") -> list[int]:  # fmt: skip
         """A yes (or no) in the ledger."""
         self.clock.set(self.clock.now() + SECOND)
-        return inspect.consent_add(
-            self.gateway, self.identifier(handle), permit=permit, purpose=purpose, channel=to, topic=topic,
-            evidence=evidence, account="os:clerk",
+        said = partial(
+            inspect.consent_add, self.gateway, self.identifier(handle), permit=permit, purpose=purpose, channel=to,
+            topic=topic, evidence=evidence, account="os:clerk",
+        )  # fmt: skip
+        made = said()
+        # by text message two yeses are needed, and the second is to the number (CN-08)
+        if permit and to == "sms":
+            with suppress(CommandError):  # of whom no number is known
+                made += said(kind=ConsentKind.TEXTS)
+        return made
+
+    def is_represented(self, handle: str, by: str, *, topics: str = "*", role: str = "parent") -> int:
+        """Somebody is recorded who receives in a child's stead; `by` is their e-mail address."""
+        self.clock.set(self.clock.now() + SECOND)
+        return inspect.representatives.add(
+            self.gateway, self.identifier(handle), name="A Guardian", addresses=[by], role=role, topics=topics,
+            evidence="form 9", account="os:clerk",
         )  # fmt: skip
 
     def opts_out(self, handle: str, *, of: str = "email") -> list[int]:
@@ -447,7 +467,8 @@ class Clinic:
     def reasons(self, handle: str) -> list[str]:
         """Every reason the audit log gives for not sending to somebody now, in time order, repeats left out."""
         found = (
-            next((str(part) for part in entry[2:] if isinstance(part, str) and part in _REASONS), None)
+            # of an attempt its status stands before the reason, and `stopped` is a word of both
+            next((str(one) for one in entry[3 if entry[0] == _SETTLED else 2 :] if one in _REASONS), None)
             for entry in self.entries(handle)
             if entry[0] in _WITHHELD
         )

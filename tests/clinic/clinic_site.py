@@ -56,7 +56,7 @@ database: '{database}'
 broker: '{broker}'
 keys: keys.json
 rules: '{rules}'
-"""
+{more}"""
 
 
 def write_site(
@@ -67,8 +67,12 @@ def write_site(
     rules: Path | None = None,
     recipients: tuple[str, ...] | None = None,
     ehr: Mapping[str, str] | None = None,
+    more: str = "",
 ) -> Settings:
-    """Write and load the site. `recipients` told: a test system; else production. `ehr`: more of the feed's keys."""
+    """Write and load the site. `recipients` told: a test system; else production. `ehr`: more of the feed's keys.
+
+    `more`: further sections as they stand in the file.
+    """
     text = SITE.format(
         environment="production" if recipients is None else "test",
         recipients="" if recipients is None else f"allowed_recipients: [{', '.join(recipients)}]",
@@ -76,6 +80,7 @@ def write_site(
         database=database,
         broker=broker,
         rules=rules or shipped("rules"),
+        more=more,
     )
     path = folder / "caregate.yaml"
     path.write_text(text, encoding="utf-8")

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+sys.path.append(str(Path(__file__).parent.parent / "sms"))  # its provider of texts
+
 from clinic_canary import Finder, Overheard, dump, file_bytes
 from clinic_dsl import Clinic, OpenClinic
 

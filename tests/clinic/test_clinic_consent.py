@@ -155,6 +155,23 @@ def test_consents_are_imported_line_by_line(clinic: Clinic) -> None:
     assert (len(clinic.mailbox("Ann")), len(clinic.mailbox("Ben"))) == (2, 0)
 
 
+def test_an_imported_yes_lifts_no_stop_unless_it_is_told_to_be_later(clinic: Clinic) -> None:
+    """SM-14, PV-06: a table of old forms undoes no STOP; without a date nobody knows which of them is the later."""
+    clinic.enrols("Ann")
+    clinic.opts_out("Ann")
+    line = {
+        "system": "LAKESIDE", "type": "MR", "identifier": clinic.person("Ann").mrn, "decision": "permit",
+        "channel": "email", "evidence": "form 9",
+    }  # fmt: skip
+    report = inspect.consent_import(
+        clinic.gateway, [line, {**line, "from": "2025-01-02"}, {**line, "purpose": "TREAT"}], account="os:clerk"
+    )
+    assert (report.added, [text.split(":")[0] for text in report.refused]) == (2, ["line 2"])
+    clinic.books("Ann", on=FIRST)
+    clinic.passes("18d")
+    assert (clinic.mails(), clinic.reasons("Ann")) == ([], ["consent-denied"])
+
+
 def test_a_consent_for_nobody_we_know_is_refused_in_one_sentence(clinic: Clinic) -> None:
     """PI-01: the refusal names no number."""
     clinic.person("Ann")

@@ -10,7 +10,7 @@ from clinic_dsl import Clinic, OpenClinic
 from clinic_site import shipped_policy, shipped_rule, write_rules
 
 from gateway.model.when import DAY, MINUTE, SECOND
-from gateway.pipeline import deliver, dispatch, inspect
+from gateway.pipeline import clearing, dispatch, inspect
 from gateway.pipeline.inspect import opening
 from gateway.pipeline.retention import purge_bodies, purge_facts
 from gateway.pipeline.rows import OccurrenceRow
@@ -103,7 +103,7 @@ def test_what_cannot_be_judged_waits_for_a_person(booked: Clinic, monkeypatch: p
     def stumble(*_: object) -> None:
         raise ZeroDivisionError(booked.person("Ann").family)
 
-    monkeypatch.setattr(deliver, "decide", stumble)
+    monkeypatch.setattr(clearing, "decide", stumble)
     booked.until("2026-03-14 12:00")
     assert (booked.waiting("Ann"), booked.mails()) == (["unreadable"], [])
 

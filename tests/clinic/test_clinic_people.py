@@ -170,22 +170,22 @@ def test_a_social_security_number_makes_nobody_the_same(booked: Clinic) -> None:
 
 
 def test_nobody_writes_to_a_child(clinic: Clinic) -> None:
-    """PI-14: under 18 at the sending moment."""
+    """PI-14: under 18 at the sending moment; it waits for a representative, and for nobody longer than it has sense."""
     clinic.person("Kim", pid={7: "20100510"})
     clinic.enrols("Kim")
     clinic.books("Kim", on=FIRST)
     assert clinic.planned("Kim") == [WEEK, DAY_BEFORE]
     clinic.passes("18d")
-    assert (clinic.mails(), clinic.reasons("Kim")) == ([], ["minor"])
+    assert (clinic.mails(), clinic.reasons("Kim")) == ([], ["no-representative", "expired"])
 
 
 def test_who_comes_of_age_before_the_day_is_written_to(clinic: Clinic) -> None:
-    """PI-14: it is the sending moment that counts: 17 at the first reminder, 18 at the second."""
+    """PI-14: the sending moment counts: 17 when the first falls due, which waits, 18 on the 18th."""
     clinic.person("Kim", pid={7: "20080318"})
     clinic.enrols("Kim")
     clinic.books("Kim", on=FIRST)
     clinic.passes("18d")
-    assert clinic.arrivals("Kim") == [DAY_BEFORE]
+    assert clinic.arrivals("Kim") == ["2026-03-18 08:00", DAY_BEFORE]
 
 
 def test_an_unknown_age_waits_for_a_birth_date(clinic: Clinic) -> None:
@@ -436,3 +436,20 @@ def test_patients_are_found_again_after_a_restart(booked: Clinic) -> None:
     assert booked.arrivals("Ann") == [WEEK, DAY_BEFORE]
     with booked.gateway.store.read() as unit:
         assert len(unit.lookup(tables.patient, ("token",), "token", [booked.token("Ann")])) == 1
+
+
+def test_an_overtaken_message_of_a_merged_number_brings_back_no_address(clinic: Clinic) -> None:
+    """N-06, AD-30: what was told before the merge is older than the merge, whoever it was told of."""
+    clinic.enrols("Ann")
+    old = clinic.enrols("Ben").email
+    late = clinic.schedules("S12", "Ben", start="2026-03-20 09:30", appointment="A9")
+    clinic.passes("1h")
+    clinic.person("Ben", email="wqvxkbzw.benjamin@patients.example")
+    clinic.changes("Ben")
+    clinic.merges("Ben", into="Ann")
+    clinic.hears(late)
+    clinic.passes("20d")
+    assert old not in [mail.envelope.to.value for mail in clinic.mails()]
+    with clinic.gateway.store.read() as unit:
+        rows = unit.lookup(tables.patient, ("version",), "token", [clinic.token("Ann")])
+    assert rows[0][0] >= clinic.when("2026-03-02 10:00")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from clinic_dsl import Clinic
@@ -11,9 +12,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from gateway.app.replay.play import Message, collected, play
-from gateway.model.when import DAY, HOUR, MINUTE
+from gateway.model.when import DAY, HOUR, MINUTE, Millis
+from gateway.pipeline.inspect import representatives
+from gateway.pipeline.ledger import suppress
 from gateway.ports import SetClock
 from gateway.ruleset.load import read_files
+from gateway.store import tables
 from gateway.store.keyring import Keyring
 
 PEOPLE = ("ann", "bob", "eve")
@@ -81,6 +85,15 @@ def _told(played: dict[tuple[int, str, str, str], Message]) -> dict[tuple[int, s
     return {key: (one.state, one.reason, one.channel, one.at) for key, one in played.items()}
 
 
+def _same(clinic: Clinic, home: Path, since: Millis) -> dict[tuple[int, str, str, str], tuple[object, ...]]:
+    """What the rules in force did, and their replay does: the same."""
+    site, kinds = clinic.gateway.settings, tuple(clinic.gateway.channels)
+    played = play(site, read_files(site.rules), home, since, clinic.clock.now(), clock=clinic.clock, kinds=kinds)
+    told = _told(played.messages)
+    assert told == _told(collected(clinic.gateway.store))
+    return told
+
+
 @settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(script=st.lists(said, min_size=3, max_size=14))
 def test_the_rules_in_force_replayed_do_what_they_did(
@@ -96,8 +109,30 @@ def test_the_rules_in_force_replayed_do_what_they_did(
     )
     try:
         _lives(clinic, script)
-        site, kinds = clinic.gateway.settings, tuple(clinic.gateway.channels)
-        played = play(site, read_files(site.rules), home, since, clock.now(), clock=clock, kinds=kinds)
-        assert _told(played.messages) == _told(collected(clinic.gateway.store))
+        _same(clinic, home, since)
     finally:
         clinic.closes()
+
+
+def test_who_represents_a_child_and_what_bounced_is_as_it_was(clinic: Clinic, tmp_path: Path) -> None:
+    """A guardian from before the window, one ended and one recorded within it; a mailbox suppressed within it."""
+    since = clinic.clock.now() + DAY
+    for handle in ("kim", "lee", "ann"):
+        clinic.person(handle, pid={7: "20180510"} if handle != "ann" else {})
+        clinic.enrols(handle)
+    ended = clinic.is_represented("kim", "one@mail.example")
+    clinic.passes("2d")
+    for handle in ("kim", "lee", "ann"):
+        clinic.books(handle, clinic.wall(clinic.clock.now() + 10 * DAY))
+    clinic.passes("4d")
+    representatives.end(clinic.gateway, ended, reason="order 3", account="os:clerk")
+    clinic.is_represented("lee", "two@mail.example")
+    ann = clinic.token("ann")
+    with clinic.gateway.store.begin("test") as uow:
+        held = uow.lookup(tables.contact_point, ("address",), "patient", [ann])
+        for (address,) in held:
+            suppress(uow, address=address, why="bounced")
+        uow.commit()
+    clinic.passes("9d")
+    states = {(one[0], one[1]) for one in _same(clinic, tmp_path, since).values()}
+    assert {("completed", None), ("revoked", "suppressed"), ("revoked", "expired")} <= states

@@ -29,6 +29,7 @@ from gateway.model.errors import StoreUnavailable, Unavailable, Unknown
 from gateway.model.event import Format, RawMessage
 from gateway.model.party import Identifier
 from gateway.model.when import SECOND, Millis, to_millis
+from gateway.pipeline.envelopes import message_id
 from gateway.pipeline.preparing import prepare
 from gateway.ports import SetClock
 from gateway.store import tables
@@ -285,7 +286,7 @@ class House:
 
     def message_id(self, request: int) -> str:
         """The Message-ID of every attempt of a request."""
-        return f"<{self.keyring.digest('message-id', str(request)).hex()}@lakeside.example>"
+        return message_id(self.keyring, request, "lakeside.example")
 
     def verified(self) -> Verification:
         """The audit log, sealed up to now and proven."""

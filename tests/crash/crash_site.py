@@ -23,7 +23,7 @@ locations:
 sources:
   ehr: {{kind: mllp, organization: lakeside, bind: 127.0.0.1, port: {mllp}, authority: LAKESIDE{ehr}}}
 channels:
-  email: {{kind: email, host: 127.0.0.1, port: {smtp}, tls: off, timeout: {timeout}}}
+  email: {{kind: email, host: 127.0.0.1, port: {smtp}, tls: off, relay_enforces_tls: yes, timeout: {timeout}, agreement: {{none_needed: its own}}}}
 database: '{database}'
 broker: '{broker}'
 keys: keys.json

@@ -45,7 +45,14 @@ class Spans:
 
     def watch(self, patch: Any = setattr) -> None:
         """Begin; `patch` sets an attribute of a class (monkeypatch.setattr, where it must end again)."""
-        lookup, audit, commit, here = UnitOfWork.lookup, UnitOfWork.audit, UnitOfWork.commit, self._here
+        lookup, lock_rows, here = UnitOfWork.lookup, UnitOfWork.lock, self._here
+        audit, commit = UnitOfWork.audit, UnitOfWork.commit
+
+        def locking(unit: UnitOfWork, table: Any, key: str, values: Any) -> None:
+            lock_rows(unit, table, key, values)
+            if table is tables.address and getattr(here, "unit", None) is not unit:
+                here.span = Span(unit.actor, [int(one) for one in values], time.monotonic())
+                here.unit = unit
 
         def looking(unit: UnitOfWork, table: Any, columns: Any, key: str, values: Any, *, lock: bool = False) -> Any:
             found = lookup(unit, table, columns, key, values, lock=lock)
@@ -68,6 +75,7 @@ class Spans:
                 return
             commit(unit)
 
+        patch(UnitOfWork, "lock", locking)
         patch(UnitOfWork, "lookup", looking)
         patch(UnitOfWork, "audit", auditing)
         patch(UnitOfWork, "commit", committing)
