@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.migrations import migrate
-from tests.bench import crowded, micro, replayed, rule_folder, sampling
+from tests.bench import crowded, micro, outbox, replayed, rule_folder, sampling, sending
 from tests.bench.known import World
 from tests.bench.lines import Bench, Line
 from tests.bench.servers import Postgres
 
 CONNECTIONS = (1, 8, 32)
-APART = (rule_folder, crowded, replayed)  # each makes a world of its own
+APART = (rule_folder, crowded, replayed, outbox, sending)  # each makes a world of its own
 
 
 def lines() -> list[Line]:
@@ -46,6 +46,9 @@ def main() -> None:
         )
         folder = Path(temporary)
         world = World(told.world or folder)
+        if told.profile and told.profile.startswith("send."):
+            sending.profile(folder, told.profile)
+            return
         if told.profile:
             world.build()
             sampling.profile(world, folder, told.profile)
@@ -78,7 +81,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("part", nargs="?", help="only lines whose names begin like this")
     parser.add_argument("--only", help="the same")
-    parser.add_argument("--profile", metavar="NAME", help="say where the time of mllp.<store>.<connections> goes")
+    parser.add_argument(
+        "--profile", metavar="NAME", help="say where the time of mllp.<store>.<connections> goes, or of send.<store>"
+    )
     parser.add_argument("--world", type=Path, help="a folder in which the known patients are kept from run to run")
     parser.add_argument("--seconds", type=float, default=8.0, help="measured, of each line")
     parser.add_argument("--warm", type=float, default=3.0, help="before that")

@@ -33,13 +33,19 @@ class World:
         """Make it, unless an earlier run left it in this folder."""
         mark = self.folder / "world.json"
         if not mark.exists():
-            now = datetime.now(UTC)
             shutil.rmtree(self.site, ignore_errors=True)
-            self.site.mkdir(parents=True)
-            _tell(site.make(self.site), corpus.Feed(now=now - timedelta(hours=1), day=now.date(), prefix="K").known())
-            mark.write_text(json.dumps({"day": now.date().isoformat()}))
+            self.tell(corpus.PATIENTS)
+            mark.write_text(json.dumps({"day": datetime.now(UTC).date().isoformat()}))
         day = date.fromisoformat(json.loads(mark.read_text())["day"])
         corpus.write(self.feed, corpus.Feed(now=datetime.now(UTC) - timedelta(minutes=5), day=day).messages(_CORPUS))
+
+    def tell(self, people: int) -> Path:
+        """A new site that knows so many; returns its configuration file."""
+        self.site.mkdir(parents=True)
+        now, config = datetime.now(UTC), site.make(self.site)
+        feed = corpus.Feed(now=now - timedelta(hours=1), day=now.date(), prefix="K")
+        _tell(config, islice(feed.known(), people))
+        return config
 
     def copy(self, folder: Path) -> Path:
         """A fresh copy of the site; returns its configuration file."""

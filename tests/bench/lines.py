@@ -77,9 +77,7 @@ class Bench:
             before = _counts(url) if line.variant == "FULL" else (0, 0)
             with ExitStack() as stack:
                 post = self._post(site, stack) if line.sending else None
-                opened = [
-                    stack.enter_context(_served(line.variant, config, environment)) for _ in range(line.processes)
-                ]
+                opened = [stack.enter_context(served(line.variant, config, environment)) for _ in range(line.processes)]
                 played = self._play(line, opened)
                 sent = post.taken(self.measured) if post else 0
             figures = _figures(line, played)
@@ -96,7 +94,7 @@ class Bench:
     def _post(self, site: Path, stack: ExitStack) -> Post:
         """A relay to send to, and requests that fall due from the first message to after the last."""
         post = stack.enter_context(Post())
-        make_due(site, post.port, rate=RATE, seconds=self.warm + self.measured + 10)
+        make_due(site, post.port, rate=RATE, count=int(RATE * (self.warm + self.measured + 10)))
         return post
 
     def _play(self, line: Line, opened: list[dict[str, Any]]) -> dict[str, Any]:
@@ -119,7 +117,7 @@ class Bench:
 
 
 @contextmanager
-def _served(variant: Variant, config: Path, environment: dict[str, str]) -> Iterator[dict[str, Any]]:
+def served(variant: Variant | Literal["WORK"], config: Path, environment: dict[str, str]) -> Iterator[dict[str, Any]]:
     """The measured program, up and listening; stopped as an operator would."""
     command = [sys.executable, "-m", "tests.bench.served", variant, str(config)]
     log = config.with_name("log.txt")

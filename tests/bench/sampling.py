@@ -108,7 +108,7 @@ def _profile(world: World, config: Path, connections: str) -> None:
     cpu, wall, others = time.thread_time() - cpu, time.perf_counter() - wall, time.process_time() - others
     count = sum(map(len, batches[warm:]))
     gateway.close()
-    _tell(samples, cpu / count * 1e6, wall / count * 1e6, others / count * 1e6)
+    tell("receive", "a message", samples, cpu / count * 1e6, wall / count * 1e6, others / count * 1e6)
 
 
 def _batches(frames: Iterable[bytes], size: int) -> Iterable[list[RawMessage]]:
@@ -119,9 +119,10 @@ def _batches(frames: Iterable[bytes], size: int) -> Iterable[list[RawMessage]]:
         yield [RawMessage(source="ehr", format=Format.HL7V2, body=one[1:-2], received=clock.now()) for one in batch]
 
 
-def _tell(samples: Samples, cpu: float, wall: float, others: float) -> None:
+def tell(what: str, each_of: str, samples: Samples, cpu: float, wall: float, others: float) -> None:
+    """Print the samples as microseconds: `cpu`, `wall` and (all threads) `others` of each."""
     each = cpu / max(samples.total, 1)
-    print(f"receive: {wall:.0f} µs a message, {cpu:.0f} of processor; with all threads {others:.0f}")
+    print(f"{what}: {wall:.0f} µs {each_of}, {cpu:.0f} of processor; with all threads {others:.0f}")
     for layer, count in samples.layers().most_common():
         print(f"  {count * each:7.1f} µs  {layer}")
     print("functions")

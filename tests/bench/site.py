@@ -29,7 +29,7 @@ locations:
 sources:
   ehr: {kind: mllp, organization: lakeside, bind: 127.0.0.1, port: 0, authority: LAKESIDE, max_connections: 128}
 channels:
-  email: {kind: email, host: 127.0.0.1, port: 9}
+  email: {kind: email, host: 127.0.0.1, port: 9, agreement: {none_needed: the bench has its own}}
 api: {port: 0}
 """
 # Nothing that is planned here falls due while it is measured, unless `make_due` has it fall due.
@@ -84,12 +84,12 @@ def _another(number: int) -> str:
     )
 
 
-def make_due(site: Path, port: int, *, rate: int, seconds: float) -> None:
-    """Let known reminders fall due from now on, `rate` a second, by e-mail to a relay at `port`, at any hour."""
+def make_due(site: Path, port: int, *, count: int, rate: int | None = None) -> None:
+    """Let so many known reminders fall due from now on, `rate` a second or all at once, by e-mail to a relay at `port`, at any hour."""
     config, policy = site / "caregate.yaml", site / "rules" / "policy.yaml"
-    _edit(config, "port: 9}", f"port: {port}, tls: off}}")
+    _edit(config, "port: 9,", f"port: {port}, tls: off, relay_enforces_tls: true,")
     _edit(policy, '  email: {from: "21:00", until: "08:00"}', "  email: none")
-    begin, count = time.time_ns() // 1_000_000, int(rate * seconds)
+    begin, every = time.time_ns() // 1_000_000, 1000 / rate if rate else 0
     with closing(sqlite3.connect(site / "caregate.db")) as link, link:
         found = link.execute(
             "SELECT id FROM request WHERE state = 'active' AND step = '7d' ORDER BY id LIMIT ?", (count,)
@@ -97,7 +97,7 @@ def make_due(site: Path, port: int, *, rate: int, seconds: float) -> None:
         assert len(found) == count, "the known world has too few reminders"
         link.executemany(
             "UPDATE request SET due = ?1, ring_at = ?1 WHERE id = ?2",
-            [(begin + at * 1000 // rate, one) for at, (one,) in enumerate(found)],
+            [(begin + int(at * every), one) for at, (one,) in enumerate(found)],
         )
 
 

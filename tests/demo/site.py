@@ -26,7 +26,7 @@ locations:
 sources:
   ehr: {{kind: mllp, organization: lakeside, bind: 127.0.0.1, port: 0, authority: LAKESIDE}}
 channels:
-  email: {{kind: email, host: 127.0.0.1, port: {port}, tls: off}}
+  email: {{kind: email, host: 127.0.0.1, port: {port}, tls: off, relay_enforces_tls: yes, agreement: {{none_needed: the demo has its own}}}}
 api: {{port: 0}}
 """
 

@@ -43,7 +43,7 @@ def test_every_kind_of_outcome_is_shown(shown):
         "withdrawn: superseded",
         "held: held-by-rule",
         "held: quiet-hours",
-        "withdrawn: minor",
+        "held: no-representative",
         "consent-denied",
         "every gate permitted",
     ):

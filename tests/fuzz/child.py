@@ -84,6 +84,7 @@ _INSTRUMENTED = {
     "message": ("gateway.er7", "gateway.mapping"),
     "wire": ("connectors.sources",),
     "batch": ("gateway.er7",),
+    "bounce": ("connectors.channels.email.bounces", "email"),
 }
 
 
