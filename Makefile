@@ -15,7 +15,7 @@ PURE := gateway/model/*,gateway/policy/*,gateway/ruleset/*,gateway/mapping/*
 PURE_TESTS := tests/model tests/policy tests/rules tests/mapping tests/yamlfile tests/fuzz/test_fuzz_bounds.py
 ONLY ?=
 
-.PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak lock reference clean
+.PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak scenarios lock reference clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -83,6 +83,9 @@ fuzz: $(V)/.test ## a million inputs, coverage-guided, for which our claims must
 
 soak: $(V)/.test ## a million messages over 75 days of a jumping clock; fewer with SOAK=200000
 	@$(RUN)python -m tests.soak
+
+scenarios: $(V)/.test ## 100,000 random lives while everything fails: nothing leaves twice; SCENARIOS=5000 STORE=postgresql SEED=7
+	@$(RUN)python -m tests.scenarios --scenarios $(or $(SCENARIOS),100000) --seed $(or $(SEED),1) --store $(or $(STORE),sqlite)
 
 lock: $(V)/.test ## constraints.txt anew from pyproject.toml: exact versions of everything, no index names
 	@$(V)/bin/python -m pip --disable-pip-version-check install --quiet 'pip-tools>=7.4'

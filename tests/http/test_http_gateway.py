@@ -158,7 +158,11 @@ def test_a_message_of_a_told_charset_is_read_again_in_it(settings):
     ("lab", "api", "words"),
     [
         ("bearer: []", "bind: 0.0.0.0", r"caregate\.yaml:11:\d+: .*it needs `api\.tls`"),
-        ("path: /hl7/other", "bind: 127.0.0.1", r"caregate\.yaml:\d+:\d+: another source has the path /hl7/other"),
+        (
+            "path: /hl7/other",
+            "bind: 127.0.0.1",
+            r"caregate\.yaml:\d+:\d+: another connector has the path /hl7/other already",
+        ),
     ],
 )
 def test_an_unsafe_door_or_a_path_told_twice_is_told_at_its_line(settings, lab, api, words):
