@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -61,6 +62,162 @@ class ReplyTo(Protocol):
         ...
 
 
+NOTIFIED, BASELINE = "notified", "baseline"
+"""Why a resource is wanted: somebody told of it; or it was there before us, and plans nothing when it comes (K-16)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """A FHIR resource that must be read from its server: told by id only, or a patient nobody here knows (law 1).
+
+    `reference`: "Appointment/12". `version`: meta.versionId where it was told. `why`: notified, patient-unknown, baseline.
+    `tries`: how often it was tried before this time. `fence`: of the lease.
+    """
+
+    id: int
+    reference: str = field(repr=False)
+    version: str | None = field(default=None, repr=False)
+    why: str = ""
+    tries: int = 0
+    fence: int = 0
+
+
+class Fetches(Protocol):
+    """What one source must still fetch, on disk. Calls block, and raise StoreError; call them off the event loop."""
+
+    def want(self, references: Sequence[tuple[str, str | None]], why: str) -> None:
+        """Committed and audited when it returns: (reference, version) each; what is wanted already stays one."""
+        ...
+
+    def take(self, most: int, lease: Millis) -> Sequence[Wanted]:
+        """At most `most` of those that are due, oldest first, leased for `lease` Millis; a patient before what waits for it."""
+        ...
+
+    def done(self, wanted: Wanted, fate: str) -> None:
+        """It was read and received, or never will be; `fate`: received, gone (404, 410), refused (401, 403), unreadable."""
+        ...
+
+    def later(self, wanted: Wanted, at: Millis) -> None:
+        """Not now: it is due again at `at`."""
+        ...
+
+
+class Notes(Protocol):
+    """What one source remembers: watermarks, subscriptions, an export under way. Never PHI. Calls block."""
+
+    def get(self, name: str) -> str | None:
+        """The text last put under a name."""
+        ...
+
+    def noted(self) -> Sequence[str]:
+        """Every name that something was put under; the empty text is nothing."""
+        ...
+
+    def put(self, name: str, value: str) -> None:
+        """Committed when it returns."""
+        ...
+
+    def hold(self, name: str, until: Millis) -> bool:
+        """Take or renew a named lease of this source until then: of several processes one polls; False: another has it."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A source that keeps something between its starts."""
+
+    def remember(self, notes: Notes, fetches: Fetches) -> None:
+        """Take them; called once, before `start`."""
+        ...
+
+
+@runtime_checkable
+class AsksAgain(Protocol):
+    """A source whose server can be searched for what it told before, when the database lost it."""
+
+    def ask_again(self, since: Millis) -> bool:
+        """Once started, search for everything that changed since then; on disk when it returns. StoreError.
+
+        Called after `remember`. False: nothing says what to search for, and nothing will be.
+        """
+        ...
+
+
+ElementsOf = Callable[[str], Sequence[str]]
+"""By FHIR type the elements that the active mappings read; none: all of them are needed, or nobody knows."""
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """A source that reads no more of a resource than is needed (45 CFR 164.502(b))."""
+
+    def only(self, elements: ElementsOf) -> None:
+        """Read these; called once, before `start`. It is asked again for every resource: rules may change."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscribed:
+    """One subscription at a source's server, never with its secret.
+
+    `status`: requested, active, error, off, gone (the server has it no longer), none (nobody subscribed). `end`: when
+    the server ends it by itself, Millis. `lost`: since when something may have been missed, Millis; it is searched for.
+    """
+
+    name: str
+    about: str
+    endpoint: str
+    content: str
+    status: str
+    id: str | None = None
+    end: Millis | None = None
+    lost: Millis | None = None
+
+
+class Subscriptions(Protocol):
+    """Those of one source, as caregate.yaml names them. Calls block, and raise ServerError and StoreError."""
+
+    def list(self, names: Sequence[str] = ()) -> Sequence[Subscribed]:
+        """As they were seen last (`names`: these alone). Raises CommandError for a name that is not there."""
+        ...
+
+    def subscribe(self, name: str) -> Subscribed:
+        """Ask the server for it, anew where it has it already."""
+        ...
+
+    def look(self, name: str) -> Subscribed:
+        """As the server says now; nothing is changed."""
+        ...
+
+    def unsubscribe(self, name: str) -> bool:
+        """Take it back; whether there was one."""
+        ...
+
+
+@runtime_checkable
+class Subscribes(Protocol):
+    """A source that can ask its server for notifications."""
+
+    def subscriptions(self) -> Subscriptions:
+        """What can be asked for, once `remember` was called. Raises CommandError where there is no server to ask."""
+        ...
+
+
+@runtime_checkable
+class WritesBack(Protocol):
+    """A source whose server can be told what became of its patients' messages (W-01, W-03)."""
+
+    name: str
+
+    def write(self, resource: bytes, *, identifier: str, id: str | None) -> str:  # noqa: A002 -- FHIR's own name
+        """Have the server keep this version of a resource, as JSON without an id; returns the id it has there. Blocks.
+
+        `identifier`: "system|value", its own; without an `id` it is made only where no other has it already, so that to
+        say it twice does no harm. Raises ServerError.
+        """
+        ...
+
+
 class Intake(Protocol):
     """What a source feeds: offers are batched, committed, then answered (law 1)."""
 
@@ -70,6 +227,10 @@ class Intake(Protocol):
 
     def witness(self, source: str, failure: NodeFailure, host: str) -> None:
         """Have it audited that somebody at `host` (an IP address) was turned away; never blocks, never raises (TL-04)."""
+        ...
+
+    def heard(self, source: str) -> None:
+        """Its other end lives and had nothing to tell (S-17): it is not silent; never blocks, never raises."""
         ...
 
 
@@ -84,6 +245,68 @@ class Source(Protocol):
 
     async def stop(self) -> None:
         """Take nothing new, answer what is in hand, close (F-16)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportStep:
+    """How far an export is. `stage`: asked, waiting, reading. `percent`: as the server says; of files the rest."""
+
+    stage: str
+    percent: int | None = None
+    type: str | None = None
+    files: int = 0
+    of: int = 0
+    lines: int = 0
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """What would be asked for. `since`: None for all there is. `under_way`: it was asked for already, and goes on."""
+
+    path: str
+    types: tuple[str, ...]
+    since: str | None
+    baseline: bool
+    under_way: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """What an export came to. `at`: the server's time of it. `counts`: resources by result, and lines `unread`.
+
+    `issues`: by severity what its error files tell. `advanced`: the next one asks from `at`; not after errors (K-07), nor where something lies between the last one and `since`.
+    """
+
+    at: str
+    since: str | None
+    baseline: bool
+    files: int
+    counts: Mapping[str, int]
+    issues: Mapping[str, int]
+    mismatches: int
+    advanced: bool
+
+
+class Exporting(Protocol):
+    """The exports of one source. Both raise ServerError and StoreError."""
+
+    def plan(self, *, since: str | None = None, whole: bool = False, baseline: bool | None = None) -> ExportPlan:
+        """What `once` would do; nothing is asked."""
+        ...
+
+    def once(self, *, since: str | None = None, whole: bool = False, baseline: bool | None = None) -> Exported:
+        """Export and take in, or go on with what was begun; blocks to the end of it."""
+        ...
+
+
+@runtime_checkable
+class Exports(Protocol):
+    """A source whose server can be asked for all it has at once (Bulk Data)."""
+
+    def exporting(self, intake: Intake, step: Callable[[ExportStep], None]) -> AbstractContextManager[Exporting]:
+        """Asked after `remember`, of a source that is not started. Raises CommandError where it has no server."""
         ...
 
 

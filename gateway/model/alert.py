@@ -16,6 +16,7 @@ class AlertKind(StrEnum):
     CERTIFICATE_EXPIRING = "certificate-expiring"  # TL-05
     SEQUENCE_GAP = "sequence-gap"  # D-11
     JOIN_TIMED_OUT = "join-timed-out"  # B-07
+    FETCHING_STUCK = "fetching-stuck"  # what a FHIR server should be asked for is not read
     SEALING_FAILED = "sealing-failed"
     BROKER_DOWN = "broker-down"
     DISK_NEARLY_FULL = "disk-nearly-full"
@@ -29,16 +30,19 @@ class AlertWord(StrEnum):
     RESOLVED = "resolved"
 
 
-_SAID = {
+SAID = {
     AlertKind.FEED_SILENT: "the feed is silent against its own habit; what depends on it is held until it speaks again",
     AlertKind.QUARANTINE_GROWING: "messages that cannot be read are piling up in quarantine",
     AlertKind.CERTIFICATE_EXPIRING: "a certificate of the link ends soon, or has ended",
     AlertKind.SEQUENCE_GAP: "messages came with unexpected sequence numbers and were refused",
     AlertKind.JOIN_TIMED_OUT: "fragments of a continued message never became whole",
+    AlertKind.FETCHING_STUCK: "what must be read from the source's server is not read; what it would tell is not known here"
+    " (`caregate fetches list`; why: `fhir.fetch-later` in the log)",
     AlertKind.SEALING_FAILED: "the audit log has not been sealed for a while",
     AlertKind.BROKER_DOWN: "the broker cannot be reached; what is due leaves late or not at all",
     AlertKind.DISK_NEARLY_FULL: "the disk of the database is nearly full",
 }
+"""Each in a sentence."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +94,4 @@ class Alert:
         who = f"{where}: " if where else ""
         many = f" ({self.count})" if self.count else ""
         over = "no longer so: " if self.word is AlertWord.RESOLVED else ""
-        return f"{who}{over}{_SAID[self.kind]}{many}, since {to_datetime(self.since):%Y-%m-%d %H:%M} UTC"
+        return f"{who}{over}{SAID[self.kind]}{many}, since {to_datetime(self.since):%Y-%m-%d %H:%M} UTC"

@@ -15,6 +15,9 @@ class Action(StrEnum):
     MESSAGE_INCOMPLETE = "message.incomplete"  # a part of one, kept until the rest comes
     MESSAGE_JOINED = "message.joined"
     MESSAGE_RELEASED = "message.released"  # a quarantine entry resolved or discarded
+    FETCH_WANTED = "fetch.wanted"  # a resource must be read from its server (S-02, S-33)
+    FETCH_ENDED = "fetch.ended"  # it was, or never will be
+    CURSOR_MOVED = "cursor.moved"  # what a source remembers of where it stands
     SEQUENCE_STARTED = "sequence.started"
     SEQUENCE_RESET = "sequence.reset"
     SEQUENCE_REFUSED = "sequence.refused"  # not the expected number: not stored, not processed
@@ -35,6 +38,9 @@ class Action(StrEnum):
     REPRESENTATIVE_ENDED = "representative.ended"
     UNREAD_SEEN = "communication.unread-seen"  # it lies in the portal unread, and a person saw to it
     REVOCATION_SETTLED = "revocation.settled"  # one that failed, by a person who told them
+    WRITEBACK_WANTED = "writeback.wanted"  # a server is to be told of messages (W-01)
+    WRITEBACK_TOLD = "writeback.told"  # it was, or could not be, or need not be
+    WRITEBACK_SETTLED = "writeback.settled"  # what failed was tried again or dropped, by a person
     REVOCATION_PUSHED = "revocation.pushed"  # an opt-out was told to another system, or could not be
     ADDRESS_SUPPRESSED = "address.suppressed"
     ADDRESS_RESTORED = "address.restored"
@@ -102,4 +108,10 @@ class NodeFailure(StrEnum):
     CERTIFICATE_UNKNOWN = "certificate-unknown"
     SENDER_UNKNOWN = "sender-unknown"  # MSH-3/4 do not belong to the certificate (TL-03)
     ADDRESS_UNKNOWN = "address-unknown"  # not in the link's list (TL-06)
-    CREDENTIALS_WRONG = "credentials-wrong"  # a password or token (H-06)
+    CREDENTIALS_WRONG = "credentials-wrong"  # a password or token (H-06), or a signature (S-32)
+    CREDENTIALS_MISSING = "credentials-missing"  # where every call must be proven (S-32)
+    REPLAYED = "replayed"  # a signed call for the second time, or long after it was signed
+    NOT_ENTITLED = "not-entitled"  # a subscription or topic that its key does not stand for (S-35)
+    BODY_TOO_LARGE = "body-too-large"  # nothing of it is kept
+    BODY_LATE = "body-late"
+    BODY_UNREADABLE = "body-unreadable"  # nested too deep, no JSON, half of it

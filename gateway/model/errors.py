@@ -13,6 +13,11 @@ CaregateError
 ├── ClearanceError       something tried to leave without, or beside, its clearance (law 3)
 ├── RenderError          a template failed or used what the rule does not reveal
 ├── CommandError         a command cannot do what was asked; one sentence, exit code 2
+├── ServerError          a FHIR server did not give what it was asked for
+│   ├── Busy                 not now: no connection, too much, trouble that passes; ask again later
+│   ├── Denied               401, 403: it may not be asked for this, or not by us
+│   ├── Missing              404, 410: it is not there, or no longer
+│   └── Unusable             its answer cannot be used; asking again would give the same
 └── DeliveryError        a channel did not hand the message over
     ├── Refused              permanent: the other side said no
     │   └── Insecure             nothing left: the encryption the message needs cannot be had
@@ -110,3 +115,39 @@ class Unavailable(DeliveryError):
 
 class Unknown(DeliveryError):
     """May or may not have been accepted: never resent blindly."""
+
+
+class ServerError(CaregateError):
+    """A FHIR server did not give what it was asked for. The text never quotes it, nor what it was asked for.
+
+    `status`: of its HTTP answer, None where there was none that could be read.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Busy(ServerError):
+    """Not now. `after`: how many seconds to wait, where it was told (Retry-After, RFC 9110 §10.2.3)."""
+
+    def __init__(self, text: str, after: float | None = None, status: int | None = None) -> None:
+        super().__init__(text, status)
+        self.after = after
+
+
+class Denied(ServerError):
+    """We may not: 401, where nothing we can show is believed; 403, where it is and does not suffice (`known`)."""
+
+    @property
+    def known(self) -> bool:
+        """Whether the server believes who we are."""
+        return self.status == 403
+
+
+class Missing(ServerError):
+    """404: never there, or not for us. 410: it was deleted."""
+
+
+class Unusable(ServerError):
+    """The answer cannot be used, or what was asked for cannot be asked."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from gateway.model.consent import ConsentStatement
 from gateway.model.facts import FactValue
 from gateway.model.frozen import value
-from gateway.model.party import Demographics, Identifier
+from gateway.model.party import Demographics, Identifier, RepresentativeStatement
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, When
 
@@ -19,6 +19,16 @@ class Format(StrEnum):
     """What the bytes of a raw message are, hence which reader maps them."""
 
     HL7V2 = "hl7v2"
+    FHIR = "fhir"  # one resource as JSON, or a history Bundle with the one DELETE it tells
+
+
+class Release(StrEnum):
+    """The release of FHIR a source speaks; R4 on the wire is read with R4B's classes."""
+
+    STU3 = "STU3"
+    R4 = "R4"
+    R4B = "R4B"
+    R5 = "R5"
 
 
 class EventKind(StrEnum):
@@ -65,6 +75,7 @@ class EventKind(StrEnum):
     PRESCRIPTION_DISCONTINUED = "prescription.discontinued"
     PRESCRIPTION_HELD = "prescription.held"
     PRESCRIPTION_RESUMED = "prescription.resumed"
+    PRESCRIPTION_COMPLETED = "prescription.completed"
     PRESCRIPTION_DISPENSED = "prescription.dispensed"
     PRESCRIPTION_DISPENSE_CANCELLED = "prescription.dispense-cancelled"
     DOCUMENT_PENDING = "document.pending"
@@ -72,6 +83,34 @@ class EventKind(StrEnum):
     DOCUMENT_WITHDRAWN = "document.withdrawn"
     IMMUNIZATION_GIVEN = "immunization.given"
     IMMUNIZATION_RETRACTED = "immunization.retracted"
+    IMMUNIZATION_RECOMMENDED = "immunization.recommended"
+    IMMUNIZATION_RECOMMENDATION_WITHDRAWN = "immunization.recommendation-withdrawn"
+    OBSERVATION_PENDING = "observation.pending"
+    OBSERVATION_AVAILABLE = "observation.available"
+    OBSERVATION_CORRECTED = "observation.corrected"
+    OBSERVATION_RETRACTED = "observation.retracted"
+    ORDER_PLACED = "order.placed"
+    ORDER_HELD = "order.held"
+    ORDER_COMPLETED = "order.completed"
+    ORDER_CANCELLED = "order.cancelled"
+    CAREPLAN_STARTED = "careplan.started"
+    CAREPLAN_HELD = "careplan.held"
+    CAREPLAN_COMPLETED = "careplan.completed"
+    CAREPLAN_CANCELLED = "careplan.cancelled"
+    CONDITION_RECORDED = "condition.recorded"
+    CONDITION_RESOLVED = "condition.resolved"
+    CONDITION_RETRACTED = "condition.retracted"
+    COVERAGE_RECORDED = "coverage.recorded"
+    COVERAGE_CANCELLED = "coverage.cancelled"
+    DEVICE_ORDERED = "device.ordered"
+    DEVICE_HELD = "device.held"
+    DEVICE_COMPLETED = "device.completed"
+    DEVICE_CANCELLED = "device.cancelled"
+    QUESTIONNAIRE_ANSWERED = "questionnaire.answered"
+    QUESTIONNAIRE_AMENDED = "questionnaire.amended"
+    QUESTIONNAIRE_RETRACTED = "questionnaire.retracted"
+    COMMUNICATION_REQUESTED = "communication.requested"
+    COMMUNICATION_WITHDRAWN = "communication.withdrawn"
 
     @property
     def is_update(self) -> bool:
@@ -97,7 +136,7 @@ _UPDATES = frozenset(
         EventKind.PRESCRIPTION_CHANGED,
     }
 )
-_SILENT = frozenset({EventKind.RESULT_PENDING, EventKind.DOCUMENT_PENDING})
+_SILENT = frozenset({EventKind.RESULT_PENDING, EventKind.DOCUMENT_PENDING, EventKind.OBSERVATION_PENDING})
 
 
 class OccurrenceKind(StrEnum):
@@ -110,6 +149,15 @@ class OccurrenceKind(StrEnum):
     MEDICATION_DISPENSE = "MedicationDispense"
     DOCUMENT_REFERENCE = "DocumentReference"
     IMMUNIZATION = "Immunization"
+    IMMUNIZATION_RECOMMENDATION = "ImmunizationRecommendation"
+    OBSERVATION = "Observation"
+    SERVICE_REQUEST = "ServiceRequest"
+    CARE_PLAN = "CarePlan"
+    CONDITION = "Condition"
+    COVERAGE = "Coverage"
+    DEVICE_REQUEST = "DeviceRequest"
+    QUESTIONNAIRE_RESPONSE = "QuestionnaireResponse"
+    COMMUNICATION_REQUEST = "CommunicationRequest"
 
     @property
     def prefix(self) -> str:
@@ -125,6 +173,15 @@ _PREFIXES = {
     OccurrenceKind.MEDICATION_DISPENSE: "prescription",
     OccurrenceKind.DOCUMENT_REFERENCE: "document",
     OccurrenceKind.IMMUNIZATION: "immunization",
+    OccurrenceKind.IMMUNIZATION_RECOMMENDATION: "immunization",
+    OccurrenceKind.OBSERVATION: "observation",
+    OccurrenceKind.SERVICE_REQUEST: "order",
+    OccurrenceKind.CARE_PLAN: "careplan",
+    OccurrenceKind.CONDITION: "condition",
+    OccurrenceKind.COVERAGE: "coverage",
+    OccurrenceKind.DEVICE_REQUEST: "device",
+    OccurrenceKind.QUESTIONNAIRE_RESPONSE: "questionnaire",
+    OccurrenceKind.COMMUNICATION_REQUEST: "communication",
 }
 
 
@@ -141,6 +198,7 @@ class Occurrence:
     `start` also carries zone and precision. `facility`: organization or location id, for hold-by-facility.
     `replaces`: key of the one whose place it takes, if any: another number of a visit (AD-19, AD-20), an older
     version of a document (DO-01). `version`: its own time of change, where it is not the message's (OR-03).
+    `also`: other keys of the very same thing, such as the logical id behind an order number, by which a delete names it.
     `parent`: key of the appointment it is a part of, behind SERIES where it is one of its occurrences (SI-22). `named`: of one that ends, every key under which its
     own children may name it.
     """
@@ -155,6 +213,7 @@ class Occurrence:
     version: Millis | None = None
     parent: str | None = field(default=None, repr=False)
     named: tuple[str, ...] = field(default=(), repr=False)
+    also: tuple[str, ...] = field(default=(), repr=False)
 
 
 @value
@@ -163,6 +222,7 @@ class RawMessage:
 
     `sequenced`: it came on a link that speaks the sequence number protocol (D-07); never set for what is read again.
     `charset`: what the transport said the bytes are in (table 0211 or Python's name); it goes before MSH-18 (H-03).
+    `baseline`: what was there before us: state is stored and nothing is planned (K-16); never set for what is read again.
     """
 
     source: str
@@ -171,6 +231,7 @@ class RawMessage:
     received: Millis
     sequenced: bool = False
     charset: str | None = None
+    baseline: bool = False
 
 
 class Told(NamedTuple):
@@ -185,7 +246,8 @@ class Person:
     """The person of one message, read only when somebody asks: nearly every message repeats what is known (X-06).
 
     `key` and `flags_key` are all that the reading depends on, raw (PHI: only their keyed digests are ever stored):
-    equal keys, equal readings; `flags_key` is empty when no flag is told. `passing`: something is said of the
+    equal keys, equal readings; `flags_key` is empty when no flag is told, and `key` when nothing is told of the person
+    (a resource that only refers to them): what is known of them is then neither compared nor changed. `passing`: something is said of the
     person that belongs to this message alone (a discharge as deceased), so that it is read whatever the keys are.
     """
 
@@ -218,8 +280,16 @@ class Person:
         """What was wrong with the part about the person, as far as it was read."""
         return self._told.faults if self._told is not None else ()
 
+    def __reduce__(self) -> tuple[Callable[..., Person], tuple[object, ...]]:
+        """What is sent to another process is read before."""
+        return _read_already, (self.key, self.flags_key, self.told, self.passing)
+
     def __repr__(self) -> str:
         return "Person(…)"
+
+
+def _read_already(key: bytes, flags_key: bytes, told: Told, passing: bool) -> Person:  # pickle has places only
+    return Person(key, flags_key, lambda: told, passing=passing)
 
 
 @value
@@ -232,6 +302,8 @@ class PatientEvent:
     `visit_flags` belong to the occurrence, the others to the person.
     `occurred`: EVN-6, else EVN-2, else MSH-7 (AD-36). `recorded`: source time that orders updates (N-06).
     `facts`: vocabulary facts of the occurrence (never directory ones); a value of CLEARED removes.
+    `by_reference`: the identifiers only say where the patient is told (FHIR `Patient/12`): nobody is made of them, who is
+    not known yet is fetched first.
     """
 
     kind: EventKind
@@ -246,6 +318,8 @@ class PatientEvent:
     visit_flags: Mapping[Reason, bool] = field(default_factory=dict)
     merged_from: tuple[Identifier, ...] = ()
     consents: tuple[ConsentStatement, ...] = ()
+    by_reference: bool = False
+    representatives: tuple[RepresentativeStatement, ...] = ()
 
     @property
     def demographics(self) -> Demographics:
@@ -327,7 +401,8 @@ class Reading:
     `sequence`: MSH-13 where the link speaks that protocol, 0 and -1 (re)start it (D-08, D-09).
     `control_key`: sending application, facility and control id joined (D-01); None when MSH-10 is empty.
     `body_key`: the bytes that identify a resend (D-03). `processing_id`: MSH-11. `noticed`: what was wrong, but
-    for the part about the person, which is read later.
+    for the part about the person, which is read later. `rest`: what to make of all else that earlier versions of this
+    resource came to, of whomever (Q-06); it names nobody, and stands beside `events` and `ignored` alike.
     """
 
     type: str = ""
@@ -336,6 +411,7 @@ class Reading:
     body_key: bytes = field(default=b"", repr=False)
     processing_id: str = "P"
     events: tuple[PatientEvent, ...] = ()
+    rest: PatientEvent | None = None
     ignored: str | None = None
     noticed: tuple[Fault, ...] = ()
     ack: AckCode = AckCode.AA

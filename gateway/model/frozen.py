@@ -8,6 +8,7 @@ and becomes what it is when it is whole.
 from __future__ import annotations
 
 from dataclasses import MISSING, Field, dataclass, field, fields
+from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
 
 T = TypeVar("T")
@@ -19,7 +20,8 @@ _become = object.__dict__["__class__"].__set__  # `x.__class__ = …`, which the
 def value(cls: type[T]) -> type[T]:
     """`@dataclass(frozen=True, slots=True, kw_only=True)` for what the hot path makes; no `__post_init__`, no bases."""
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
-    twin = type(f"_{cls.__name__}", (), {"__slots__": tuple(one.name for one in fields(made))})  # type: ignore[arg-type]
+    names = tuple(one.name for one in fields(made))  # type: ignore[arg-type]
+    twin = type(f"_{cls.__name__}", (), {"__slots__": names})
     scope: dict[str, Any] = {"_become": _become, "_twin": twin, "_cls": made, "_missing": MISSING}
     parameters, lines = [], []
     for one in fields(made):  # type: ignore[arg-type]
@@ -31,7 +33,14 @@ def value(cls: type[T]) -> type[T]:
     exec(f"def __init__(self, *, {', '.join(parameters)}):\n" + "\n".join(lines), scope)  # noqa: S102 -- as dataclass itself
     made.__init__ = scope["__init__"]  # type: ignore[method-assign]
     made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
+    values = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
+    made.__reduce__ = lambda one: (_again, (made, *values(one)))  # type: ignore[method-assign,assignment]
     return made
+
+
+def _again(cls: type[T], *values: Any) -> T:
+    """What another process sent: filled as one that is made here."""
+    return cls(**dict(zip(cls.__slots__, values, strict=True)))  # type: ignore[attr-defined]
 
 
 def _parameter(one: Field[Any], scope: dict[str, Any]) -> str:

@@ -78,6 +78,25 @@ class Demographics:
     telecom: tuple[tuple[str, tuple[ContactPoint, ...] | Cleared], ...] = ()
 
 
+@value
+class RepresentativeStatement:
+    """What a source says of who receives in a patient's stead (FHIR RelatedPerson): a representative to be, without ids.
+
+    `id`: how the source names the statement itself, so that the next version replaces it. `role`: guardian, parent or
+    agent by code table; `relation`: the code as told. `active`: False ends it at once, whatever the period says.
+    `points`: where they are written to. `valid_until` is exclusive; None does not end.
+    """
+
+    id: Identifier
+    role: str
+    relation: str
+    name: str = field(repr=False)
+    points: tuple[ContactPoint, ...] = field(default=(), repr=False)
+    active: bool = True
+    valid_from: Millis | None = None
+    valid_until: Millis | None = None
+
+
 PatientRef = int  # a token, meaningless without the directory
 
 

@@ -9,22 +9,35 @@ from gateway.model.consent import ANY, ChannelKind, ConsentKind, Purpose
 from gateway.model.facts import Sensitivity
 from gateway.model.when import DAY, HOUR, Millis
 
+SERVICE_FACTS: tuple[str, ...] = (
+    "appointment.service",
+    "encounter.service",
+    "result.code",
+    "document.type",
+    "immunization.vaccine",
+    "observation.code",
+    "order.code",
+    "careplan.category",
+    "condition.code",
+    "device.code",
+    "questionnaire.code",
+    "communication.category",
+)
+"""What tells of which kind of care an occurrence is: a protected kind is never written about (PV-08)."""
+
 # Facts the gates look at whatever the rules say; they are kept as if a rule named them (law 5).
 GATE_FACTS: frozenset[str] = frozenset(
     {
-        "appointment.service",
+        *SERVICE_FACTS,
         "appointment.location",
         "appointment.start",
-        "encounter.service",
         "encounter.location",
         "encounter.class",
-        "result.code",
         "result.location",
         "prescription.location",
-        "document.type",
         "document.location",
-        "immunization.vaccine",
         "immunization.location",
+        "order.location",
         "patient.age",
         "patient.state",
     }

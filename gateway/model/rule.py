@@ -109,7 +109,8 @@ class Rule:
 
     `expires`: a datetime fact at whose time the send has no more sense, or None with `expires_after`
     (millis after due). `max_age`: an event older than this at receipt plans nothing (X-07).
-    `once_per_patient`: only the latest occurrence's messages wait. `variants`: empty, or two and more whose shares are a
+    `once_per_patient`: only the latest occurrence's messages wait. `alike`: facts that tell the same of what outdoes or
+    cancels. `variants`: empty, or two and more whose shares are a
     hundred together; `template` is then the first one's, and `worded` gives the rule with a patient's own.
     `sms_segments`: parts a text message of it may take (SM-02). `silent_after` (millis): without a receipt that it arrived
     the next channel follows, once; None: never. `unknown_is_silence`: also where nobody knows whether it left.
@@ -139,6 +140,7 @@ class Rule:
     effective: Effective | None = None
     once_per_patient: bool = False
     cancel: Cancel | None = None
+    alike: tuple[str, ...] = ()
     variants: tuple[Variant, ...] = ()
     sms_segments: int = SMS_SEGMENTS
     silent_after: Millis | None = None

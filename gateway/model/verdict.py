@@ -30,7 +30,7 @@ class Reason(StrEnum):
     CRITICAL_RESULT = "critical-result"  # OBX-8: never first told by a machine (OR-09)
     WRONG_PATIENT = "wrong-patient"  # OBX-11 = W: a privacy incident until somebody says otherwise (OR-05)
     CONSENT_UNCLEAR = "consent-unclear"  # CON that only a person can read (PV-06)
-    POSSIBLE_DUPLICATE = "possible-duplicate"  # a merge brought the same appointment twice (AD-31)
+    POSSIBLE_DUPLICATE = "possible-duplicate"  # a merge, or a second feed, brought the same thing twice (AD-31)
     PERSON_DELETED = "person-deleted"  # A29 (AD-16)
     REPLANNED_AFTER_REVERSAL = "reversed"  # a death or merge was taken back: a person decides
     # decided at sending

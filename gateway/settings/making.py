@@ -9,11 +9,13 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from gateway.model.errors import ConfigError
+from gateway.model.event import Format, Release
 from gateway.model.party import Location, Organization
 from gateway.settings import environment
 from gateway.settings.references import broken
 from gateway.settings.secrets import Secrets, is_reference
 from gateway.settings.sections import (
+    TOLD_TWICE,
     AlertSection,
     ApiSection,
     ChannelSection,
@@ -21,6 +23,7 @@ from gateway.settings.sections import (
     Pkcs11Section,
     SiteFile,
     SourceSection,
+    WriteBackSection,
 )
 from gateway.settings.settings import ChannelSettings, Section, Settings, SourceSettings, agreement_of
 from gateway.settings.urls import wrong_broker, wrong_database
@@ -46,7 +49,7 @@ class Making:
     def sections(self) -> dict[tuple[str, str], Section]:
         """The connectors' parts by ("sources", "channels" or "alerts", name)."""
         ours = {
-            "sources": frozenset(SourceSection.model_fields),
+            "sources": frozenset(SourceSection.model_fields) - TOLD_TWICE,
             "channels": frozenset(ChannelSection.model_fields),
             "alerts": frozenset(AlertSection.model_fields),
         }
@@ -167,6 +170,12 @@ class Making:
             held=told.start == "held",
             strict=told.strict,
             watch=told.watch,
+            format=told.format or (Format.FHIR if told.kind == "fhir" else Format.HL7V2),
+            release=told.release or Release.R4,
+            base=told.base or "",
+            also=tuple(one.rstrip("/") for one in told.also or ()),
+            systems=told.systems,
+            write_back=told.write_back or WriteBackSection(),
             options=_plain(section),
             section=section,
         )

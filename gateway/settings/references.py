@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
+from gateway.model.event import Format
 from gateway.settings.installed import offered
 from gateway.settings.sections import SiteFile, SourceSection
 from gateway.settings.settings import PRODUCTION
@@ -94,6 +95,9 @@ def _source(root: Node, file: SiteFile, name: str, source: SourceSection) -> Ite
     yield from _unknown(root, (*here, "organization"), "organization", source.organization, file.organizations)
     for code, location in source.locations.items():
         yield from _unknown(root, (*here, "locations", code), "location", location, file.locations)
+    speaks = source.kind == "fhir" or source.format is Format.FHIR
+    if source.write_back is not None and not (speaks and source.base):
+        yield f"{_at(root, *here, 'write_back')}: is for a source of FHIR with `base`, the server that is told"
     # What remains is the connector's to judge; a key that all but equals one of ours is surely meant to be ours.
     for key in source.model_extra or {}:
         if close := get_close_matches(key, SourceSection.model_fields, n=1, cutoff=0.85):

@@ -11,8 +11,21 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.model.access import Role
+from gateway.model.event import Format, Release
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND
-from gateway.settings.values import Charset, Duration, Line, Mailbox, Name, PublicUrl, Rate, Zone, between
+from gateway.settings.values import (
+    Charset,
+    Duration,
+    FhirBase,
+    Line,
+    Lines,
+    Mailbox,
+    Name,
+    PublicUrl,
+    Rate,
+    Zone,
+    between,
+)
 
 SIX_YEARS = 6 * 366 * DAY
 
@@ -56,6 +69,13 @@ class WatchSection(Section):
     holds: bool = True
 
 
+class WriteBackSection(Section):
+    """What a FHIR server is told: of messages that its resources led to, and who wants none (W-01, CN-04)."""
+
+    communications: bool = False  # what became of messages that its resources led to
+    consents: bool = False  # opt-outs of its patients
+
+
 class SourceSection(Section):
     """A feed and how it speaks. What is not listed here is an option of its connector, which checks it."""
 
@@ -75,6 +95,16 @@ class SourceSection(Section):
     start: Literal["held", "running"] = "running"
     strict: bool = False
     watch: WatchSection = WatchSection()
+    format: Format | None = None  # what its messages are; told by its kind unless told here
+    release: Release | None = None  # of FHIR: R4 unless told
+    base: FhirBase | None = None  # FHIR: the server whose logical ids these are, and from which alone anything is read
+    also: Lines | None = None  # FHIR: other URLs by which that server calls itself in references
+    systems: Mapping[Line, Line] = Field(default_factory=dict)  # FHIR identifier systems (URIs) → assigning authorities
+    write_back: WriteBackSection | None = None  # FHIR: what its server is told
+
+
+TOLD_TWICE = frozenset({"also", "base", "format", "release", "write_back"})
+"""Keys of a source that its connector is told too."""
 
 
 class AgreementSection(Section):

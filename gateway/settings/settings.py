@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.model.agreement import Agreement
+from gateway.model.event import Format, Release
 from gateway.model.pace import Pace
 from gateway.model.party import Location, Organization
 from gateway.model.when import Millis
@@ -20,6 +21,7 @@ from gateway.settings.sections import (
     SiteFile,
     WatchSection,
     WorkerSection,
+    WriteBackSection,
 )
 from gateway.yamlfile import Node
 
@@ -48,6 +50,7 @@ class SourceSettings:
 
     `where` is "file:line:column" of its section, for errors about its options. `held`: plans, releases nothing
     until told. `zone`: IANA name or offset. `watch`: how its silence is judged, and what that does.
+    `format`, `release`, `base`, `also`, `systems`: as `gateway.mapping.feed.Feed` has them. `write_back`: what its server is told.
     """
 
     name: str
@@ -66,6 +69,12 @@ class SourceSettings:
     held: bool
     strict: bool
     watch: WatchSection
+    format: Format
+    release: Release
+    base: str
+    also: tuple[str, ...]
+    systems: Mapping[str, str]
+    write_back: WriteBackSection
     options: Mapping[str, object] = field(repr=False)
     section: Section = field(repr=False)
 

@@ -22,6 +22,8 @@ _MAILBOX = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Z
 
 _ORIGIN = re.compile(r"(?P<scheme>https?)://(?P<host>\[::1\]|[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?)(?::\d{1,5})?")
 
+_BASE_PATH = re.compile(r"[A-Za-z0-9._~/-]{0,200}")
+
 
 def duration(text: object) -> Millis:
     """Milliseconds of "90s", "15m", "2h", "30d", "1w" or "6y" (a year counts 366 days). Raises ValueError."""
@@ -91,6 +93,17 @@ def _public_url(text: str) -> str:
     return text
 
 
+def _fhir_base(text: str) -> str:
+    """A FHIR server's base URL (R4 http "Service Base URL"), without the slash at the end; only this machine without TLS."""
+    origin, _, path = text.rstrip("/").partition("//")[2].partition("/")
+    scheme = text.partition("://")[0]
+    found = _ORIGIN.fullmatch(f"{scheme}://{origin}")
+    clear = found is not None and found["scheme"] == "http" and found["host"] not in ("localhost", "127.0.0.1", "[::1]")
+    if found is None or clear or _BASE_PATH.fullmatch(path) is None:
+        raise ValueError("must be like https://fhir.lakeside.example/r4; http is only for this machine")
+    return text.rstrip("/")
+
+
 def _charset(text: str) -> str:
     if codec_of(text) is None:
         raise ValueError("must be a character set of HL7 table 0211, like UNICODE UTF-8 or 8859/1")
@@ -116,5 +129,7 @@ Zone = Annotated[str, AfterValidator(_zone)]
 Name = Annotated[str, AfterValidator(_name)]
 Mailbox = Annotated[str, AfterValidator(_mailbox)]
 Line = Annotated[str, AfterValidator(_line)]
+Lines = Annotated[tuple[Line, ...], BeforeValidator(lambda told: [told] if isinstance(told, str) else told)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+FhirBase = Annotated[str, AfterValidator(_fhir_base)]
 Charset = Annotated[str, AfterValidator(_charset)]

@@ -8,7 +8,9 @@ from dataclasses import FrozenInstanceError, field, fields, replace
 
 import pytest
 
+from gateway.model.event import Person, Told
 from gateway.model.frozen import value
+from gateway.model.party import Demographics
 
 
 @value
@@ -58,3 +60,10 @@ def test_equal_visits_are_equal_and_are_still_visits() -> None:
     for copied in (copy.copy(visit), copy.deepcopy(visit), pickle.loads(pickle.dumps(visit))):
         assert copied == visit
         assert type(copied) is Visit
+
+
+def test_a_person_goes_to_another_process_with_what_was_read() -> None:
+    """What reads them cannot go: it is read before."""
+    person = Person(b"key", b"flags", lambda: Told(Demographics(), {}), passing=True)
+    there = pickle.loads(pickle.dumps(person))
+    assert (there.key, there.flags_key, there.passing, there.told) == (b"key", b"flags", True, person.told)
