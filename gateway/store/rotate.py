@@ -78,6 +78,9 @@ INDEXED = (
     _Indexed(tables.quarantine, "control_hmac", "raw"),
     _Indexed(tables.communication, "body_hmac", "id"),
     _Indexed(tables.erasure, "hmac", "id"),
+    _Indexed(tables.fetch, "digest", "id"),
+    _Indexed(tables.resource, "key", "id"),
+    _Indexed(tables.representative, "told", "id"),
 )
 """Every column that holds a keyed digest; a test compares it with the tables."""
 

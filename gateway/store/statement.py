@@ -34,9 +34,11 @@ EXEMPT_COLUMNS = {
     "source": frozenset({"last_received", "first_received", "watched", "resumed"}),
     "request": frozenset({"ring_at", "lease_until", "fence"}),
     "communication": frozenset({"silent_at"}),
+    "fetch": frozenset({"tries", "next_at", "lease_until", "fence"}),
+    "writeback": frozenset({"tries", "next_at"}),
     "staff_session": frozenset({"seen"}),
 }
-"""Feed counters, rung marks, send leases, until when something must be heard, and when a session was seen last: the only columns of audited tables that may change unaudited."""
+"""Feed counters, rung marks, leases of sends and fetches, until when something must be heard, and when a session was seen last: the only columns of audited tables that may change unaudited."""
 
 
 def by_itself(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -306,7 +306,9 @@ representative = Table(  # who receives in a patient's stead (45 CFR 164.502(g))
     _col("recorded", BIG),
     _col("recorded_by", TEXT),
     _col("sealed", BYTES),  # name and relation as told, under the patient's key
+    _col("told", BYTES, null=True),  # keyed, of the RelatedPerson that told them; nothing of one recorded by hand
     Index("representative_patient", "patient"),
+    _some_index("representative_told", "told"),
 )
 revocation = Table(  # an opt-out on its way to others who must honour it too
     "revocation",
@@ -321,6 +323,63 @@ revocation = Table(  # an opt-out on its way to others who must honour it too
     _col("acknowledged", BIG, null=True),
     UniqueConstraint("consent", "target", name="revocation_once"),
     Index("revocation_open", "state", "next_at"),
+)
+
+# -- FHIR: what must be fetched, what must be told (law 1: the committed decision is the pending fetch)
+_OPEN, _FAILED = text("state = 'open'"), text("state IN ('refused', 'unreadable')")
+fetch = Table(
+    "fetch",
+    metadata,
+    _id(),
+    _col("source", BIG),
+    _col("digest", BYTES),  # keyed, of "Appointment/12": a resource's id may be a person's number
+    _col("key", BIG),  # of the feed's day
+    _col("sealed", BYTES, null=True),  # reference and version; nothing any more once it was received or is gone
+    _col("why", TEXT),  # notified | patient-unknown | related | baseline
+    _col("state", TEXT),  # open | received | gone | refused | unreadable | dropped
+    _col("after", BIG, null=True),  # a fetch that must have ended before
+    _col("tries", INT, default="0"),
+    _col("next_at", BIG),
+    _col("lease_until", BIG, null=True),
+    _col("fence", BIG, default="0"),
+    _col("created", BIG),
+    _col("settled", BIG, null=True),
+    Index("fetch_open", "source", "digest", unique=True, sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("fetch_due", "source", "next_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("fetch_of", "digest"),
+    Index("fetch_settled", "settled"),
+    Index("fetch_failed", "source", sqlite_where=_FAILED, postgresql_where=_FAILED),
+)
+resource = Table(  # what a FHIR resource came to, where nothing else finds it by: its delete tells type and id alone
+    "resource",
+    metadata,
+    _id(),
+    _col("key", BYTES),  # keyed, of source and "Consent/12"
+    _col("patient", BIG),
+    _col("occurrence", BIG),  # 0: it is about the patient alone
+    _col("version", BIG),  # recorded time of the newest version applied
+    UniqueConstraint("key", "patient", "occurrence", name="resource_once"),
+    Index("resource_patient", "patient"),
+)
+_UNTOLD = text("state IN ('refused', 'given-up')")
+writeback = Table(  # a message whose fate an EHR is told, as a Communication
+    "writeback",
+    metadata,
+    _id(),
+    _col("source", BIG),
+    _col("about", BIG),  # the first attempt of its request by its channel
+    _col("state", TEXT),  # open | told | moot | refused | given-up | dropped
+    _col("told", TEXT, null=True),  # status, reason and times as told last: what changed since is told again
+    _col("server_id", TEXT, null=True),  # logical id the server gave
+    _col("tries", INT, default="0"),  # in vain, since the last that was not
+    _col("next_at", BIG),
+    _col("created", BIG),
+    _col("settled", BIG, null=True),
+    UniqueConstraint("source", "about", name="writeback_once"),
+    Index("writeback_of", "about"),
+    Index("writeback_due", "source", "next_at", sqlite_where=_OPEN, postgresql_where=_OPEN),
+    Index("writeback_failed", "source", sqlite_where=_UNTOLD, postgresql_where=_UNTOLD),
+    Index("writeback_settled", "settled"),
 )
 
 # -- what happened

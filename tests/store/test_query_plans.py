@@ -10,6 +10,9 @@ import sqlalchemy as sa
 from gateway.pipeline import brakes, conditions, ordering, pacing, queries, releasing, restoring, silence, tallying
 from gateway.pipeline.inspect import handling
 from gateway.pipeline.inspect.worklist import PATIENTS, REPLIES
+from gateway.pipeline.inspect.writebacks import FAILING
+from gateway.pipeline.retention import WRITTEN_BACK
+from gateway.pipeline.writeback.rounds import DUE
 from gateway.store import datakeys, packed, seal, tables
 from gateway.store.engine import Store
 from gateway.store.statement import CHUNK, Statement, lookup_text
@@ -43,6 +46,7 @@ LOOKUPS = [
     (tables.audit, "request", "audit_request"),
     (tables.audit_patient, "patient", "audit_patient_patient"),
     (tables.lease, "name", "lease_pkey"),
+    (tables.writeback, "about", "writeback_of"),
 ]
 
 
@@ -121,6 +125,9 @@ def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index:
         (restoring.OPEN, (10,), "communication_open"),
         (PATIENTS, (10,), "patient_held"),
         (REPLIES, (10,), "inbound_open"),
+        (DUE, (1, 1, 10), "writeback_due"),
+        (FAILING, (1, 10), "writeback_failed"),
+        (WRITTEN_BACK, (1, 10), "writeback_settled"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

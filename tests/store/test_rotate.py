@@ -208,4 +208,13 @@ def test_every_keyed_digest_column_is_re_keyed() -> None:
     assert {indexed.name for indexed in rotate.INDEXED} == digests
 
 
-OTHERS = {"patient.digest", "patient.flags_digest", "occurrence.key", "occurrence.parent", "request.material"}
+OTHERS = {
+    "patient.digest",
+    "patient.flags_digest",
+    "occurrence.key",
+    "occurrence.parent",
+    "request.material",
+    "fetch.digest",
+    "resource.key",
+    "representative.told",
+}
