@@ -36,12 +36,20 @@ class CodeTable:
         self._qualified = any("^" in code for code in self.codes)
         self._word = lru_cache(maxsize=4096)(self._look_up)
 
+    def __reduce__(self) -> tuple[type[CodeTable], tuple[object, ...]]:
+        """Sent to another process without what it remembers."""
+        return CodeTable, (self.name, self.words, self.codes)
+
     def word(self, raw: str, separators: Separators) -> str | None:
         """The word of one raw coded value (CWE, CE, IS or ID); None when it is empty, UNMAPPED when unknown.
 
         The alternate code (.4 to .6) speaks when the first is unknown: both name the same thing (C2A CWE).
         """
         return self._read(raw)(raw, separators.component, separators.subcomponent)
+
+    def known(self, code: str, system: str = "") -> str | None:
+        """The word of one code of a coding system (FHIR Coding); None when the table does not hold it."""
+        return self._known(code, system)
 
     def _read(self, raw: str) -> Callable[[str, str, str], str | None]:
         return self._word if len(raw) <= CACHED else self._look_up

@@ -29,6 +29,8 @@ class Gives(StrEnum):
     COUNTRY = "country"
     TELECOM = "telecom"
     DECEASED = "deceased"
+    CONSENTS = "consents"  # statements, and whether a person must look
+    REPRESENTATIVES = "representatives"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Computation:
 
     `paths`: how many it takes; `more`: or more of them. `wants`: what it takes by keyword.
 
-    It is called with the scope and one raw text per path in order, and only when one of them tells something.
+    It is called with the scope and what each path tells, in order (HL7 v2: one raw text; FHIR: a list of values), and only
+    when one of them tells something.
     By keyword it may take `codes` (the code table the mapping names), `names` (the paths' fields, such as
     "PID-13") and `never` (the type codes the mapping forbids).
     """
@@ -54,13 +57,13 @@ class Computation:
 COMPUTED: dict[str, Computation] = {}
 
 
-def computed(gives: FactType | Gives) -> Callable[[F], F]:
-    """Enter a function in the register under its own name."""
+def computed(gives: FactType | Gives, register: dict[str, Computation] = COMPUTED) -> Callable[[F], F]:
+    """Enter a function in the register (of HL7 v2 unless told) under its own name."""
 
     def enter(function: F) -> F:
         name = function.__name__
         taken = signature(function).parameters.values()
-        COMPUTED[name] = Computation(
+        register[name] = Computation(
             name=name,
             function=function,
             gives=gives,

@@ -67,7 +67,7 @@ def _limited(scope: Scope, fields: list[str]) -> bool:
 
 
 def _statement(scope: Scope, fields: list[str], word: str, *, permit: bool) -> ConsentStatement:
-    kind, scoped = _kinded(word)
+    kind, scoped = kinded(word)
     purpose, channel, topic = scoped.split("/", 2)
     # A refusal is in force at once, whatever date it bears (PV-06), and does not end by itself.
     since = _instant(scope, fields[_FROM]) or _instant(scope, fields[_DECIDED])
@@ -83,7 +83,7 @@ def _statement(scope: Scope, fields: list[str], word: str, *, permit: bool) -> C
     )
 
 
-def _kinded(word: str) -> tuple[ConsentKind, str]:
+def kinded(word: str) -> tuple[ConsentKind, str]:
     """What it is consent to, and its scope. No feed tells an authorization, or a choice of open mail, in full (CN-08)."""
     prefix = f"{ConsentKind.TEXTS}:"
     texts = word.startswith(prefix)
@@ -99,7 +99,7 @@ def is_scope(word: str) -> bool:
 
     With `texts:` before it, it is consent to automated texts to the numbers known then (47 CFR 64.1200(a)(1)).
     """
-    kind, scoped = _kinded(word)
+    kind, scoped = kinded(word)
     parts = scoped.split("/")
     if kind is ConsentKind.TEXTS and parts[1:2] != [ChannelKind.SMS]:
         return False

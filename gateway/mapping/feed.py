@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from gateway.model.event import Format, Release
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)  # compared by identity: caches are keyed by it
 class Feed:
@@ -16,7 +18,11 @@ class Feed:
     sender restamps MSH-7 on a resend (D-03). `test_identifiers`: known test patients, "value" or
     "authority|value" (X-05). `locations`: the feed's place codes → configured location ids, written as far as
     they are told: "CARD^201^^GENHOSP", "CARD^^^GENHOSP", "CARD" or "^^^GENHOSP". `organization`: the
-    facility of everything whose place is not mapped.
+    facility of everything whose place is not mapped. `format`: what its messages are. Of FHIR: `release` as its server
+    speaks it, `base` that server's URL without a slash at the end (logical ids are its), `also` what else it
+    calls itself in references, and `systems`, the identifier systems (URIs) that other feeds know by an assigning authority's name: so the same number is the same person, visit
+    or order in HL7 v2 and in FHIR. `refers`: which resource told an occurrence is kept with it, sealed, for its server is
+    told what was sent about it (W-01).
     """
 
     name: str
@@ -31,3 +37,14 @@ class Feed:
     test_identifiers: frozenset[str] = frozenset()
     locations: Mapping[str, str] = field(default_factory=dict)
     organization: str | None = None
+    format: Format = Format.HL7V2
+    release: Release = Release.R4
+    base: str = ""
+    also: tuple[str, ...] = ()
+    systems: Mapping[str, str] = field(default_factory=dict)
+    refers: bool = False
+
+    @property
+    def bases(self) -> tuple[str, ...]:
+        """What its server calls itself in references."""
+        return (self.base, *self.also) if self.base else ()

@@ -6,21 +6,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.mapping.codes import CodeTable, Word
+from gateway.mapping.fhir.schema import ResourceFile
 from gateway.mapping.schema import CodesFile, MappingFile, Source, WordEntry
 from gateway.model.facts import Sensitivity
 from gateway.yamlfile import Node
 
-SINGLES = ("replaces", "decide", "changed", "parent", "named")
-SECTIONS = ("messages", "person", "flags", "visit_flags", "facts")
-
 
 @dataclass(slots=True)
 class Draft:
-    """A mapping while its files are merged: per section the entries with their places."""
+    """A mapping of messages or resources while its files are merged: per section the entries with their places."""
 
     name: str
     place: str
     about: str | None = None
+    resource: str | None = None
     participant: str = "when-several"
     key: Source | None = None
     key_place: str = ""
@@ -66,18 +65,21 @@ class Tables(dict[str, TableDraft]):
     """Code tables by name."""
 
 
-def merged_mapping(drafts: Drafts, file: MappingFile, node: Node) -> None:
+def merged_mapping(drafts: Drafts, file: MappingFile | ResourceFile, node: Node) -> None:
     """Lay one mapping file over what stands; an entry with nothing after it is taken out."""
     draft = drafts.setdefault(file.mapping, Draft(file.mapping, node.place))
     draft.about = file.about or draft.about
     draft.participant = file.participant or draft.participant
     if file.key is not None:
         draft.key, draft.key_place = file.key, node.key_place("key")
-    draft.each = tuple(file.each) or draft.each
-    for name in SINGLES:
+    if isinstance(file, MappingFile):
+        draft.each = tuple(file.each) or draft.each
+    else:
+        draft.resource = file.resource or draft.resource
+    for name in file.SINGLES:
         if (single := getattr(file, name)) is not None:
             draft.singles[name] = single, node.key_place(name)
-    for section in SECTIONS:
+    for section in file.SECTIONS:
         entries = draft.entries.setdefault(section, {})
         _lay(entries, getattr(file, section), node.get(section))
 

@@ -22,18 +22,31 @@ from gateway.mapping import (  # noqa: F401 – importing them fills the registe
     results,
     telecom,
 )
-from gateway.mapping.check import check
+from gateway.mapping.check import check, check_tables
 from gateway.mapping.codes import CodeTable
 from gateway.mapping.computed import COMPUTED
+from gateway.mapping.fhir import (  # noqa: F401 – these too
+    consents,
+    contacts,
+    holds,
+    keys,
+    occasions,
+    people,
+    relatives,
+    states,
+)
+from gateway.mapping.fhir.check import check_resources
+from gateway.mapping.fhir.family import ResourceFamily
+from gateway.mapping.fhir.register import RESOURCE_COMPUTED
+from gateway.mapping.fhir.schema import ResourceFile
+from gateway.mapping.files import TEST_SUFFIX, ReadFile, files, read_files
 from gateway.mapping.merge import Draft, Drafts, Tables, merged_mapping, merged_table
 from gateway.mapping.schema import CodesFile, MappingFile, Source, Trigger
 from gateway.model.errors import ConfigError
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
-from gateway.yamlfile import Node, load, salvaged, validate_node
 
-# COMPUTED: here the register is full
-__all__ = ["COMPUTED", "TEST_SUFFIX", "Family", "Pack", "files", "load_pack"]
-TEST_SUFFIX = ".test.yaml"
+# COMPUTED, RESOURCE_COMPUTED: here the registers are full
+__all__ = ["COMPUTED", "RESOURCE_COMPUTED", "TEST_SUFFIX", "Family", "Pack", "ResourceFamily", "files", "load_pack"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +72,8 @@ class Family:
 class Pack:
     """All mappings and code tables in force. `digest`: SHA-256 over the files, hexadecimal, for the audit.
 
+    `families` read messages, `resources` FHIR resources, with what each tells of the person; both share the code tables.
+
     `dialects`: by source, the pack with the files that are for that source alone (X-08); `named` says where the
     first of them names it.
     """
@@ -68,6 +83,9 @@ class Pack:
     flags: Mapping[str, Source]
     tables: Mapping[str, CodeTable]
     digest: str
+    resources: Mapping[str, ResourceFamily] = field(default_factory=dict)
+    resource_person: Mapping[str, Source] = field(default_factory=dict)
+    resource_flags: Mapping[str, Source] = field(default_factory=dict)
     dialects: Mapping[str, Pack] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     coded: dict[str, list[list[CodeTable]]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -96,6 +114,11 @@ class Pack:
                 return family, family.messages[type_]
         return None
 
+    @property
+    def mapped(self) -> tuple[Family | ResourceFamily, ...]:
+        """The mappings of messages, then those of resources."""
+        return (*self.families.values(), *self.resources.values())
+
     def types(self) -> frozenset[str]:
         """Every message type that some mapping names."""
         return frozenset(type_ for pack in self.every for one in pack.families.values() for type_ in one.messages)
@@ -103,13 +126,14 @@ class Pack:
     def kinds(self) -> frozenset[str]:
         """Every kind of event that some message may become."""
         triggers = [one for pack in self.every for family in pack.families.values() for one in family.messages.values()]
+        triggers += [one for pack in self.every for family in pack.resources.values() for one in family.when.values()]
         triggers += [one for trigger in triggers for one in trigger.when.values()]
         return frozenset(one.event.value for one in triggers if one.event is not None)
 
     def words(self) -> dict[str, frozenset[str]]:
         """The words that each coded fact may be."""
         found: dict[str, frozenset[str]] = {}
-        for fact in {fact for pack in self.every for family in pack.families.values() for fact in family.facts}:
+        for fact in {fact for pack in self.every for family in pack.mapped for fact in family.facts}:
             tables = [table for family in self._families() for table in self._tables(family, fact)]
             if tables:
                 found[fact] = frozenset(word for table in tables for word in table.words)
@@ -141,52 +165,48 @@ class Pack:
         return found
 
     def _families(self) -> frozenset[str]:
-        return frozenset(name for pack in self.every for name in pack.families)
+        return frozenset(family.name for pack in self.every for family in pack.mapped)
 
     def _tables(self, family: str, fact: str) -> list[CodeTable]:
         """The code tables of a fact of a mapping: one, or another in a dialect."""
-        found = []
-        for pack in self.every:
-            source = pack.families[family].facts.get(fact) if family in pack.families else None
-            if source is not None and source.codes is not None:
-                found.append(pack.tables[source.codes])
-        return found
+        named = [(pack, one) for pack in self.every for one in pack.mapped if one.name == family]
+        told = [(pack, one.facts[fact].codes) for pack, one in named if fact in one.facts]
+        return [pack.tables[codes] for pack, codes in told if codes is not None]
 
 
 def load_pack(folders: Sequence[Path]) -> Pack:
-    """Read `hl7v2/*.yaml` and `codes/*.yaml` of every folder; a later folder overrides and extends single entries.
+    """Read `hl7v2/*.yaml`, `fhir/*.yaml` and `codes/*.yaml` of every folder; a later folder overrides and extends single entries.
 
     Raises ConfigError with every problem of every file as "file:line:column: sentence".
     """
-    read, problems = _read(folders)
+    read, problems = read_files(folders)
     if read is None:
         raise ConfigError(*problems)
     named = _named(read)
     merged = {source: _merged(read, source) for source in (None, *named)}
-    problems += [problem for one in merged.values() for problem in check(one.drafts, one.tables)]
+    problems += [problem for one in merged.values() for problem in _checked(one)]
     if problems:
         raise ConfigError(*dict.fromkeys(problems))
     dialects = {source: _pack(one) for source, one in merged.items() if source is not None}
     return replace(_pack(merged[None]), dialects=dialects, named=named)
 
 
-class _File(NamedTuple):
-    """One file as it was read. `raw`: its name and bytes, for the digest."""
-
-    file: MappingFile | CodesFile
-    node: Node
-    raw: bytes
+def _checked(one: _Merged) -> Iterator[str]:
+    yield from check_tables(one.tables)
+    yield from check(one.drafts, one.tables)
+    yield from check_resources(one.resources, one.tables)
 
 
 class _Merged(NamedTuple):
     """Files laid over one another."""
 
     drafts: Drafts
+    resources: Drafts
     tables: Tables
     digest: str
 
 
-def _named(read: Sequence[_File]) -> dict[str, str]:
+def _named(read: Sequence[ReadFile]) -> dict[str, str]:
     """The sources that files name, each with its first place."""
     found: dict[str, str] = {}
     for one in read:
@@ -196,9 +216,9 @@ def _named(read: Sequence[_File]) -> dict[str, str]:
     return found
 
 
-def _merged(read: Sequence[_File], source: str | None) -> _Merged:
+def _merged(read: Sequence[ReadFile], source: str | None) -> _Merged:
     """The files for one source, or those for every source."""
-    merged, digest = _Merged(Drafts(), Tables(), ""), hashlib.sha256()
+    merged, digest = _Merged(Drafts(), Drafts(), Tables(), ""), hashlib.sha256()
     for one in read:
         if one.file.sources and source not in one.file.sources:
             continue
@@ -206,67 +226,23 @@ def _merged(read: Sequence[_File], source: str | None) -> _Merged:
         if isinstance(one.file, CodesFile):
             merged_table(merged.tables, one.file, one.node)
         else:
-            merged_mapping(merged.drafts, one.file, one.node)
+            drafts = merged.drafts if isinstance(one.file, MappingFile) else merged.resources
+            merged_mapping(drafts, one.file, one.node)
     return merged._replace(digest=digest.hexdigest())
 
 
 def _pack(merged: _Merged) -> Pack:
-    drafts = merged.drafts
+    drafts, resources = merged.drafts, merged.resources
     return Pack(
         families={name: _family(draft) for name, draft in drafts.items() if draft.about is not None},
         person=drafts.collected("person"),
         flags=drafts.collected("flags"),
         tables={name: table.table() for name, table in merged.tables.items()},
         digest=merged.digest,
+        resources={name: _resource(draft) for name, draft in resources.items() if draft.about is not None},
+        resource_person=resources.collected("person"),
+        resource_flags=resources.collected("flags"),
     )
-
-
-def files(folder: Path, kind: str) -> list[Path]:
-    """The mapping (`hl7v2`) or code table (`codes`) files of a folder by name, without their tests."""
-    return sorted(path for path in (folder / kind).glob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
-
-
-def _read(folders: Sequence[Path]) -> tuple[list[_File] | None, list[str]]:
-    """The files, without the entries that cannot be understood, and what is wrong with those.
-
-    None instead of files where one says nothing that can be understood: others may lean on what it should have told.
-    """
-    found: list[_File] = []
-    problems: list[str] = []
-    whole = True
-    for folder in folders:
-        if not folder.is_dir():
-            problems.append(f"{folder}:1:1: there is no such folder of mappings")
-            whole = False
-        for path in _paths(folder):
-            one = _file(path, problems)
-            if one is None:
-                whole = False
-            else:
-                found.append(one)
-    return found if whole else None, problems
-
-
-def _file(path: Path, problems: list[str]) -> _File | None:
-    try:
-        node = load(path)
-    except ConfigError as error:
-        problems += error.problems
-        return None
-    # of a code table only the very word is left out, so that its codes do not miss it
-    codes = path.parent.name == "codes"
-    file: MappingFile | CodesFile | None
-    try:
-        file = validate_node(CodesFile, node) if codes else validate_node(MappingFile, node)
-    except ConfigError as error:
-        problems += error.problems
-        file = salvaged(CodesFile, node, depth=3) if codes else salvaged(MappingFile, node, depth=2)
-    return None if file is None else _File(file, node, path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-
-
-def _paths(folder: Path) -> Iterator[Path]:
-    yield from files(folder, "codes")
-    yield from files(folder, "hl7v2")
 
 
 def _family(draft: Draft) -> Family:
@@ -284,4 +260,18 @@ def _family(draft: Draft) -> Family:
         parent=draft.single("parent"),
         named=draft.single("named"),
         each=draft.each,
+    )
+
+
+def _resource(draft: Draft) -> ResourceFamily:
+    return ResourceFamily(
+        name=draft.name,
+        about=draft.about or "",
+        resource=draft.resource or "",
+        participant=draft.participant,
+        when=draft.values("when"),
+        facts=draft.values("facts"),
+        visit_flags=draft.values("visit_flags"),
+        key=draft.key,
+        **{name: draft.single(name) for name in ResourceFile.SINGLES},
     )

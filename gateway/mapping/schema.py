@@ -5,7 +5,7 @@ Each key is described here and nowhere else: editors and mappings/REFERENCE.md t
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -29,11 +29,13 @@ Slot = Literal[
 ]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """A section of a file in which no unknown key passes."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Source(_Strict):
+class Source(Strict):
     """Where a value comes from: paths in order, through a code table or a computation."""
 
     path: str | None = Field(
@@ -64,7 +66,7 @@ class Source(_Strict):
         return (*((self.path,) if self.path else ()), *self.paths)
 
 
-class Trigger(_Strict):
+class Trigger(Strict):
     """What a message type means: an event and the status it brings, or the reason why it is ignored.
 
     `when`: it depends on the word that the mapping's `decide` gives; `otherwise` stands for every other word.
@@ -98,13 +100,16 @@ class Trigger(_Strict):
     )
 
 
-class MappingFile(_Strict):
+class MappingFile(Strict):
     """One file in `mappings/hl7v2/`. An overlay has the same `mapping:` name and only what it changes.
 
     `sources`: the only sources of the configuration it is for (X-08); all, when not told. `versions` and `local`
     are for `caregate lint` alone: the versions of the standard whose fields the file may name (all, when not
     told), and fields the sender has that no version defines.
     """
+
+    SECTIONS: ClassVar = ("messages", "person", "flags", "visit_flags", "facts")
+    SINGLES: ClassVar = ("replaces", "decide", "changed", "parent", "named")
 
     mapping: str = Field(
         description="Its name; files of one name are laid over one another.", examples=["appointments"]
@@ -197,7 +202,7 @@ class MappingFile(_Strict):
     )
 
 
-class WordEntry(_Strict):
+class WordEntry(Strict):
     """One of our words in a code table."""
 
     meaning: str = Field(default="", description="What it means, for people.", examples=["kidney replacement"])
@@ -208,7 +213,7 @@ class WordEntry(_Strict):
     )
 
 
-class CodesFile(_Strict):
+class CodesFile(Strict):
     """One file in `mappings/codes/`. An overlay has the same `table:` name and adds or changes codes and words.
 
     `sources`: as in a mapping.

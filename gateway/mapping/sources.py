@@ -38,10 +38,15 @@ def mistakes(source: Source, tables: Collection[str]) -> Iterator[str]:
             parse_path(path)
         except ValueError as error:
             yield str(error)
+    yield from mistaken_words(source, tables, COMPUTED)
+
+
+def mistaken_words(source: Source, tables: Collection[str], register: Collection[str]) -> Iterator[str]:
+    """What is wrong with the code table and the computation that a source names; `register`: the computations there are."""
     if source.codes is not None and source.codes not in tables:
         yield f"there is no code table `{source.codes[:40]}`{like(source.codes, tables)}"
-    if source.compute is not None and source.compute not in COMPUTED:
-        known = like(source.compute, COMPUTED) or f"; known: {', '.join(sorted(COMPUTED))}"
+    if source.compute is not None and source.compute not in register:
+        known = like(source.compute, register) or f"; known: {', '.join(sorted(register))}"
         yield f"there is no computation `{source.compute[:40]}`{known}"
 
 
@@ -132,7 +137,7 @@ def _of_one(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTa
     if table is not None:
         raise ValueError("only a code takes a code table (`codes`)")
     if gives not in _CONVERSIONS:
-        raise ValueError(f"needs `compute`: a path alone does not give {_spoken(gives)}")
+        raise ValueError(f"needs `compute`: a path alone does not give {spoken(gives)}")
     return _converting(paths[0], gives) if len(paths) == 1 else None
 
 
@@ -167,7 +172,7 @@ def _converting(path: Path, gives: FactType | Gives) -> OfOne:
             return CLEARED
         value = convert(scope, raw)
         if value is None:
-            scope.warn(102, path.segment, path.field, f"the value is not {_spoken(gives)}")
+            scope.warn(102, path.segment, path.field, f"the value is not {spoken(gives)}")
         return value
 
     return converted
@@ -211,23 +216,29 @@ def _coded(source: Source, table: CodeTable | None, fields: Fields) -> Extract:
 def _computing(source: Source, gives: FactType | Gives, tables: Mapping[str, CodeTable]) -> Callable[..., Any]:
     assert source.compute is not None
     table, computation = _table(source, tables), COMPUTED[source.compute]
-    if computation.gives is not gives:
-        raise ValueError(f"`{computation.name}` gives {_spoken(computation.gives)}, here stands {_spoken(gives)}")
-    wants = computation.wants
-    if ("codes" in wants) != (table is not None):
-        needs = "needs a code table (`codes`)" if "codes" in wants else "takes no code table (`codes`)"
-        raise ValueError(f"`{computation.name}` {needs}")
-    if source.never and "never" not in wants:
-        raise ValueError(f"`{computation.name}` takes no `never`")
-    paths = paths_of(source)
-    _check_count(computation, len(paths))
+    needed(computation, gives, source, table, len(paths_of(source)))
     told = {
         "codes": table,
-        "names": tuple(path.name for path in paths),
+        "names": tuple(path.name for path in paths_of(source)),
         "never": NEVER_MATCHES.union(source.never),
     }
-    extra = {name: value for name, value in told.items() if name in wants}
+    extra = {name: value for name, value in told.items() if name in computation.wants}
     return partial(computation.function, **extra) if extra else computation.function
+
+
+def needed(
+    computation: Computation, gives: FactType | Gives, source: Source, table: CodeTable | None, paths: int
+) -> None:
+    """Raises ValueError, one sentence, when the computation does not give `gives` or is told too little or too much."""
+    if computation.gives is not gives:
+        raise ValueError(f"`{computation.name}` gives {spoken(computation.gives)}, here stands {spoken(gives)}")
+    wants = computation.wants
+    if ("codes" in wants) != (table is not None):
+        told = "needs a code table (`codes`)" if "codes" in wants else "takes no code table (`codes`)"
+        raise ValueError(f"`{computation.name}` {told}")
+    if source.never and "never" not in wants:
+        raise ValueError(f"`{computation.name}` takes no `never`")
+    _check_count(computation, paths)
 
 
 def _check_count(computation: Computation, told: int) -> None:
@@ -266,5 +277,6 @@ _SPOKEN: dict[FactType | Gives, str] = {
 }
 
 
-def _spoken(gives: FactType | Gives) -> str:
+def spoken(gives: FactType | Gives) -> str:
+    """What a source gives, in words with their article."""
     return _SPOKEN.get(gives, f"a {gives.value.replace('_', ' ')}")

@@ -27,8 +27,10 @@ def _of(kind: OccurrenceKind, starts: str, statuses: str) -> Subject:
     return Subject(prefix=prefix, starts=f"{prefix}.{starts}", statuses=frozenset(statuses.split()))
 
 
-# A Patient has no status, and its events are about no occurrence. Medication dispenses, documents and
-# vaccinations have the statuses that their events can bring.
+_REQUEST = "draft active on-hold revoked completed entered-in-error unknown"  # FHIR request-status
+
+# A Patient has no status, and its events are about no occurrence. Medication dispenses, documents,
+# vaccinations and what is recommended of them have the statuses that their events can bring.
 SUBJECTS: Mapping[str, Subject] = {
     "Appointment": _of(
         OccurrenceKind.APPOINTMENT,
@@ -60,4 +62,21 @@ SUBJECTS: Mapping[str, Subject] = {
         OccurrenceKind.DOCUMENT_REFERENCE, "written", "preliminary current superseded entered-in-error"
     ),
     "Immunization": _of(OccurrenceKind.IMMUNIZATION, "given", "completed entered-in-error not-done"),
+    "ImmunizationRecommendation": _of(OccurrenceKind.IMMUNIZATION_RECOMMENDATION, "due", "active entered-in-error"),
+    "Observation": _of(
+        OccurrenceKind.OBSERVATION,
+        "issued",
+        "registered preliminary final amended corrected cancelled entered-in-error unknown",
+    ),
+    "ServiceRequest": _of(OccurrenceKind.SERVICE_REQUEST, "start", _REQUEST),
+    "CarePlan": _of(OccurrenceKind.CARE_PLAN, "start", _REQUEST),
+    "Condition": _of(
+        OccurrenceKind.CONDITION, "recorded", "active recurrence relapse inactive remission resolved entered-in-error"
+    ),
+    "Coverage": _of(OccurrenceKind.COVERAGE, "start", "active cancelled draft entered-in-error"),
+    "DeviceRequest": _of(OccurrenceKind.DEVICE_REQUEST, "written", _REQUEST),
+    "QuestionnaireResponse": _of(
+        OccurrenceKind.QUESTIONNAIRE_RESPONSE, "answered", "in-progress completed amended entered-in-error stopped"
+    ),
+    "CommunicationRequest": _of(OccurrenceKind.COMMUNICATION_REQUEST, "start", _REQUEST),
 }

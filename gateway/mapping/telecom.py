@@ -133,8 +133,13 @@ def _parts(repetition: str, dialect: Dialect) -> list[str]:
     return parts
 
 
+def is_email(address: str) -> bool:
+    """Whether it is an address that mail can be sent to (RFC 5321 §4.5.3.1)."""
+    return len(address) <= 254 and _EMAIL.fullmatch(address) is not None
+
+
 def _address(address: str, kind: _Kind) -> ContactPoint:
-    usable = not kind.dead and len(address) <= 254 and _EMAIL.fullmatch(address) is not None  # RFC 5321 §4.5.3.1
+    usable = not kind.dead and is_email(address)
     return kind.point(ContactSystem.EMAIL if usable else ContactSystem.OTHER, address)
 
 

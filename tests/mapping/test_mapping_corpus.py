@@ -16,6 +16,7 @@ from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import Pack
 from gateway.model.errors import Unreadable
 from gateway.model.event import Format, RawMessage, Severity
+from tests.effort import calls
 
 _START = re.compile(rb"(?:(?<=[\r\n\x0b\x1c])|\A)(?=MSH)")
 
@@ -98,16 +99,11 @@ def test_our_reader_agrees_with_python_hl7_on_the_corpus(testdata: Path) -> None
 
 @pytest.mark.parametrize("kind", ["ADT^A01", "SIU^S12"])
 def test_reading_is_quick_enough_not_to_be_the_bottleneck(pack: Pack, kind: str) -> None:
-    """The design's budget is tens of microseconds; a hundred times that would be a regression no noise explains."""
-    import time
-
+    """The design's budget is tens of microseconds: some hundred calls; `tests/bench` measures the time."""
     reader = Hl7v2Reader(pack, FEED)
     body = message(
         msh(kind), at("SCH", f2="F1", f11="^^^202603200900"), at("PID", f3="1^^^A^MR"), at("PV1", f2="I", f19="V1")
     )
     raw = RawMessage(source="f", format=Format.HL7V2, body=body, received=RECEIVED)
     reader(raw)
-    start = time.process_time()
-    for _ in range(200):
-        reader(raw)
-    assert time.process_time() - start < 1.0
+    calls(lambda: reader(raw), most=1_000)

@@ -288,6 +288,12 @@ def test_where_a_file_says_nothing_others_are_not_judged_by_it(tmp_path: Path) -
     assert len(caught.value.problems) == 1
 
 
+def test_a_folder_with_code_tables_alone_reads_nothing_and_is_no_error(tmp_path: Path) -> None:
+    """As one that has only the other standard's mappings: no person is told of, and none must be."""
+    pack = load_pack(overlay(tmp_path, codes="table: own\npurpose: x\nwords: {a: {meaning: b}}\ncodes: {A: a}\n")[1:])
+    assert (set(pack.tables), pack.resources) == ({"own"}, {})
+
+
 def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     """A mistyped folder must not mean "no overlay"."""
     with pytest.raises(ConfigError, match="there is no such folder"):
