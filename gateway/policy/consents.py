@@ -61,7 +61,7 @@ def standing(c: Circumstances, kind: ConsentKind = ConsentKind.MESSAGES) -> Stan
     """
     current = [one for one in c.consents if one.kind is kind and one.address in (None, c.address) and _covers(one, c)]
     permits = [entry for entry in current if entry.permit]
-    if any(not entry.permit and not _lifted(entry, permits) for entry in current):
+    if any(not entry.permit and not lifted(entry, permits) for entry in current):
         return Standing.DENIED
     return Standing.PERMITTED if any(_permits(entry, c) for entry in permits) else Standing.SILENT
 
@@ -81,7 +81,7 @@ def alternatives(entries: Iterable[Consent], *, purpose: str, topic: str, now: i
         if one.kind is ConsentKind.ALTERNATIVE and one.about(purpose=purpose, topic=topic, now=now)
     ]
     permits = [one for one in said if one.permit]
-    return [one for one in said if not one.permit and not _lifted(one, permits)]
+    return [one for one in said if not one.permit and not lifted(one, permits)]
 
 
 def open_allowed(c: Circumstances) -> bool:
@@ -106,7 +106,8 @@ def _permits(entry: Consent, c: Circumstances) -> bool:
     return entry.kind is not ConsentKind.AUTHORIZATION or entry.remuneration or not c.paid
 
 
-def _lifted(denial: Consent, permits: Sequence[Consent]) -> bool:
+def lifted(denial: Consent, permits: Sequence[Consent]) -> bool:
+    """Whether one of these was said of the very same scope since a denial."""
     return any(_is_later(permit, denial) and _scope(permit) == _scope(denial) for permit in permits)
 
 

@@ -166,4 +166,4 @@ def _facts(rule: Rule) -> set[str]:
     cancel = rule.cancel.where if rule.cancel is not None else ()
     conditions = {condition.fact for condition in (*rule.where, *rule.unless, *rule.hold, *cancel)}
     times = {rule.schedule.anchor, *([rule.expires] if rule.expires else [])}
-    return conditions | times | set(rule.reveals)
+    return conditions | times | {*rule.reveals, *rule.alike}

@@ -70,6 +70,7 @@ def read_rule(path: Path, node: Node, templates: Mapping[str, str], lists: Lists
         effective=_effective(node, file),
         once_per_patient=file.once_per is not None,
         cancel=_cancel(node, file, cancelled),
+        alike=tuple(file.alike),
         sms_segments=send.sms_segments,
         silent_after=send.fallback.on_silence if send.fallback else None,
         unknown_is_silence=send.fallback is not None and send.fallback.on_unknown,
@@ -108,11 +109,20 @@ def _check(path: Path, file: RuleFile, tell: Complaints) -> None:
                     "event",
                     position,
                 )
+    _check_alike(file, tell)
     days = file.effective
     if days is not None and days.start is None and days.until is None:
         tell.say("tell `from`, `until` or both", "effective")
     if days is not None and days.start is not None and days.until is not None and days.start > days.until:
         tell.say("ends before it begins: the rule would never be in effect", "effective", "until")
+
+
+def _check_alike(file: RuleFile, tell: Complaints) -> None:
+    for position, name in enumerate(file.alike):
+        tell.fact(name, "alike", position)
+    tell.repeated(file.alike, "alike")
+    if file.alike and file.once_per is None and file.cancel is None:
+        tell.say("nothing is looked for: tell `once_per` or `cancel` as well", "alike")
 
 
 def _check_events(events: list[str], tell: Complaints, *path: str) -> None:

@@ -236,6 +236,13 @@ class RuleFile(Strict):
         description="Something else that happened to the same patient, at the same time or later, and makes it needless.",
         examples=["{event: appointment.booked, where: {appointment.service: primary-care}}"],
     )
+    alike: Revealed = Field(
+        default=[],
+        description=(
+            "`once_per` and `cancel` look only at what tells the same of these; what is not told is like nothing."
+        ),
+        examples=["[prescription.drug]"],
+    )
     hold: Conditions = Field(
         default={},
         description="If ANY is so when it is due, or not known, the message waits; it is asked again.",

@@ -50,13 +50,13 @@ def test_one_entry_says_what_it_covers_and_no_more(
 
 
 def test_a_denial_beats_a_permit_however_narrow(given: Given, ledger: Ledger) -> None:
-    """45 CFR 164.522(b): what a person asked not to get overrides every wider yes, also a later one."""
+    """CN-06, 45 CFR 164.522(b): what a person asked not to get overrides every wider yes, also a later one."""
     narrow = ledger(permit=False, channel="email", topic="appointments", recorded=1)
     assert standing(given(consents=(narrow, ledger(recorded=9)))) is Standing.DENIED
 
 
 def test_a_later_yes_of_the_same_scope_lifts_a_denial(given: Given, ledger: Ledger) -> None:
-    """The ledger is append-only: an entry is followed by another, never changed."""
+    """CN-06. The ledger is append-only: an entry is followed by another, never changed."""
     no = ledger(permit=False, recorded=5)
     assert standing(given(consents=(no, ledger(recorded=6)))) is Standing.PERMITTED
     assert standing(given(consents=(no, ledger(recorded=5)))) is Standing.DENIED

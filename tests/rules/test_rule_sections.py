@@ -14,7 +14,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.facts import UNMAPPED
 from gateway.model.rule import Cancel, Effective, Variant
 from gateway.model.when import Millis, to_millis, zone_of
-from gateway.ruleset import RuleSet, cancels, in_effect, load
+from gateway.ruleset import RuleSet, alike, cancels, in_effect, load
 from tests.rules.test_rule_matching import asks, rule
 
 Write = Callable[..., Path]
@@ -41,6 +41,7 @@ def test_every_section_finds_its_place(write: Write) -> None:
     extra = """\
 effective: {from: 2026-03-01, until: 2026-12-31}
 once_per: patient
+alike: [appointment.service]
 cancel:
   event: [appointment.rescheduled, encounter.registered]
   where:
@@ -49,10 +50,11 @@ why:"""
     told = load(write({"why:": extra, TEMPLATE: VARIANTS})).rules["reminder"]
     assert told.effective == Effective(start=date(2026, 3, 1), until=date(2026, 12, 31), line=3)
     assert told.once_per_patient
+    assert told.alike == ("appointment.service",)
     assert told.looks_across
     assert told.cancel is not None
-    assert (told.cancel.events, told.cancel.line) == ({"appointment.rescheduled", "encounter.registered"}, 5)
-    assert [(one.fact, one.line) for one in told.cancel.where] == [("encounter.class", 8)]
+    assert (told.cancel.events, told.cancel.line) == ({"appointment.rescheduled", "encounter.registered"}, 6)
+    assert [(one.fact, one.line) for one in told.cancel.where] == [("encounter.class", 9)]
     assert [(one.name, one.template, one.share) for one in told.variants] == [
         ("short", "appointment_reminder", 30),
         ("long", "missed_appointment", 70),
@@ -80,6 +82,9 @@ def test_a_rule_without_any_of_it_is_plain(write: Write) -> None:
         ("why:", "cancel: {event: result.pending}\nwhy:", "unknown event `result.pending`"),
         ("why:", "cancel: {event: [appointment.booked, appointment.booked]}\nwhy:", "`appointment.booked` stands here twice"),
         ("why:", "cancel: {event: patient.updated}\nwhy:", "reminder.yaml:3:17: an event about the person alone leads nothing to a state"),
+        ("why:", "once_per: patient\nalike: [appointment.drug]\nwhy:", "reminder.yaml:4:9: unknown fact `appointment.drug`"),
+        ("why:", "once_per: patient\nalike: [appointment.service, appointment.service]\nwhy:", "reminder.yaml:4:30: `appointment.service` stands here twice"),
+        ("why:", "alike: [appointment.service]\nwhy:", "reminder.yaml:3:8: nothing is looked for: tell `once_per` or `cancel`"),
         ("why:", "cancel: {where: {appointment.status: booked}}\nwhy:", "`cancel.event` is missing"),
         ("why:", "cancel: {event: appointment.booked, where: {appointment.stauts: x}}\nwhy:", "unknown fact `appointment.stauts`"),
         (TEMPLATE, f"{TEMPLATE}\n  {VARIANTS}", "reminder.yaml:13:3: tell either `template` or `variants`"),
@@ -143,8 +148,22 @@ def test_what_happened_then_or_later_makes_a_message_needless(
         line=4,
     )
     facts = {} if service is None else {"appointment.service": service}
-    assert cancels(rule(cancel=told), kind, occurred, facts, since=10) is expected
-    assert not cancels(rule(), kind, occurred, facts, since=10)
+    assert cancels(rule(cancel=told), kind, occurred, facts, own={}, since=10) is expected
+    assert not cancels(rule(), kind, occurred, facts, own={}, since=10)
+
+
+@pytest.mark.parametrize(
+    ("own", "other", "expected"),
+    [("A", "A", True), ("A", "B", False), (None, None, False), ("A", None, False), (UNMAPPED, UNMAPPED, False)],
+)
+def test_only_what_is_known_to_be_alike_is_alike(own: str | None, other: str | None, expected: bool) -> None:
+    """Two medicines of unknown name may be two."""
+    told = Cancel(events=frozenset({"prescription.dispensed"}), where=(), line=4)
+    asked = rule(cancel=told, alike=("prescription.drug",))
+    mine, its = ({} if one is None else {"prescription.drug": one} for one in (own, other))
+    assert alike(asked, mine, its) is expected
+    assert cancels(asked, "prescription.dispensed", 10, its, own=mine, since=10) is expected
+    assert alike(rule(), mine, its)
 
 
 def test_every_number_of_a_hundred_has_its_variant() -> None:
