@@ -21,7 +21,7 @@ from gateway.pipeline.directory import Directory
 from gateway.pipeline.planning import moved_on
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
 from gateway.pipeline.site import Site
-from gateway.ruleset.across import cancels, in_effect
+from gateway.ruleset.across import alike, cancels, in_effect
 from gateway.ruleset.index import RuleSet
 from gateway.ruleset.schedule import anchor_of
 from gateway.store import tables
@@ -57,8 +57,10 @@ class Across:
         others = [one for one in self._of(patient) if one.id != row.id]
         if rule.once_per_patient and (later := self._later(rule, row, others)) is not None:
             return Reason.SUPERSEDED, f"{rule.file}: once_per, occurrence {later.id}"
+        own = row.facts or {}
         for one in others:
-            if cancels(rule, one.reached_by, one.occurred, self._facts(rule, one, patient), since=row.occurred):
+            facts = self._facts(rule, one, patient)
+            if cancels(rule, one.reached_by, one.occurred, facts, own=own, since=row.occurred):
                 line = rule.cancel.line if rule.cancel is not None else 0
                 return Reason.CANCELLED_BY_EVENT, f"{rule.file}:{line}: {one.reached_by}, occurrence {one.id}"
         return None
@@ -97,9 +99,10 @@ class Across:
 
     def _later(self, rule: Rule, row: OccurrenceRow, others: Iterable[OccurrenceRow]) -> OccurrenceRow | None:
         """Another occurrence that the rule speaks of, later by what its steps are counted from; ties by its key."""
-        mine = _place(rule, row)
+        mine, own = _place(rule, row), row.facts or {}
         for one in others:
             spoken = any(request.rule == rule.name and not moved_on(request) for request in one.requests)
+            spoken = spoken and alike(rule, own, one.facts or {})
             if spoken and mine is not None and (place := _place(rule, one)) is not None and place > mine:
                 return one
         return None

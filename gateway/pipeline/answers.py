@@ -18,9 +18,9 @@ from gateway.model.consent import ChannelKind
 from gateway.model.event import OccurrenceKind
 from gateway.model.verdict import Reason
 from gateway.model.when import DAY, Millis, Precision, When
-from gateway.pipeline.applying import Applier
 from gateway.pipeline.batch import Batch
 from gateway.pipeline.directory import Directory
+from gateway.pipeline.matching import Matcher
 from gateway.pipeline.rows import OccurrenceRow
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
@@ -108,8 +108,7 @@ def apply_to(
         zone = site.zone(site.location(facts, row.facility), row.source)
         row.facts = {**facts, FACT: told, WHEN: When(uow.now, zone, Precision.SECOND)}
         row.dirty = True
-        applier = Applier(batch, directory, site, rules, baseline=False)
-        plan = applier.replan(
+        plan = Matcher(batch, directory, site, rules).replan(
             row, directory.root(row.patient), occurred=None, raw=None, ended_by=Reason.NO_LONGER_MATCHES
         )
         entries += plan.entries

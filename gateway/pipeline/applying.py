@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from gateway.model.audit import Action
 from gateway.model.event import EventKind, Fault, PatientEvent
-from gateway.model.facts import FactValue
-from gateway.model.party import Location
 from gateway.model.request import RequestStatus
-from gateway.model.rule import Rule
-from gateway.model.verdict import Deny, Hold, Reason
-from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import brakes, consenting, family, merges, people, replacing
-from gateway.pipeline.across import Across
+from gateway.model.verdict import Reason
+from gateway.model.when import Precision
+from gateway.pipeline import (
+    consenting,
+    continuing,
+    departing,
+    disputed,
+    family,
+    merges,
+    people,
+    relatives,
+    replacing,
+    versions,
+)
 from gateway.pipeline.batch import Batch, new_occurrence, retell, state_of, write_state
 from gateway.pipeline.directory import Directory
-from gateway.pipeline.occurrences import Change, Standing, apply, is_end
-from gateway.pipeline.planning import Occasion, Plan, ended, release, replan
+from gateway.pipeline.matching import Matcher
+from gateway.pipeline.occurrences import Change, Standing, apply
+from gateway.pipeline.planning import release
 from gateway.pipeline.preparing import Prepared, PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, join_reasons, split_reasons
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
-from gateway.pipeline.weighing import planning_circumstances
-from gateway.policy.decide import at_planning
-from gateway.ruleset.across import in_effect
-from gateway.ruleset.schedule import OCCURRED, Planned
 
 Entry = tuple[Any, ...]
 
@@ -50,6 +53,7 @@ class Applied:
     rules: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
     reason: str | None = None
+    about: set[int] = field(default_factory=set)  # occurrences
 
 
 class Applier:
@@ -60,13 +64,14 @@ class Applier:
         self.directory = directory
         self.site = site
         self.rules = rules
-        self.baseline = baseline
-        self.across = Across(batch, site, rules.ruleset)
-        self._digests: dict[bytes, bytes] = {}
+        self._loading, self.baseline = baseline, baseline
+        self._matcher = Matcher(batch, directory, site, rules)
+        self.across = self._matcher.across
 
     def apply(self, one: Prepared, raw: int) -> Applied:
         """Apply every event of a message that was read."""
         applied = Applied()
+        self.baseline = self.is_baseline(one)
         if one.reading.events and not one.events:
             # X-05: understood, kept with its bytes, and nobody is contacted or changed.
             applied.events = [event.kind.value for event in one.reading.events]
@@ -74,17 +79,28 @@ class Applier:
             applied.entries.append((Action.EVENT_UNCHANGED, *applied.events, Reason.NOT_PRODUCTION))
         for event in one.events:
             self._event(one, event, raw, applied)
+        for patient in departing.people(self.batch, one) if one.resource else ():
+            applied.patients.append(patient.token)
+            applied.entries += departing.depart(self.batch, one, patient)
+        source = self.batch.source_id(one.message.source)
+        self._take_back(one, versions.dropped(self.batch, one, source, applied.about), raw, applied)
         return applied
+
+    def is_baseline(self, one: Prepared) -> bool:
+        """Whether a message tells what was there before us: state is stored and nothing planned (K-16)."""
+        return self._loading or one.message.baseline
 
     def _event(self, one: Prepared, prepared: PreparedEvent, raw: int, applied: Applied) -> None:
         event = prepared.event
-        patient, sure = self._patient(prepared, applied)
+        if event.by_reference and (about := departing.occurrences(self.batch, one, prepared)) is not None:
+            self._gone(one, event, about, raw, applied)
+            return
+        patient, sure = self._patient(prepared, raw, applied)
         applied.patients.append(patient.token)
         if event.kind is _MERGED:
             applied.entries += merges.merge(self.batch, patient, prepared, raw, self.across)
-        if event.consents:
-            believed, evidence = sure and event.recorded >= patient.version, f"message {raw}"
-            applied.entries += consenting.record(self.directory, patient, event.consents, evidence, believed=believed)
+        if event.consents or event.representatives:
+            applied.entries += self._said(one, event, patient, f"message {raw}", sure=sure)
         if not self.directory.knows(patient, event, prepared.person):
             self._person(patient, prepared, f"message {raw}", applied, sure=sure)
         applied.entries += people.follow(self.batch, patient, prepared)
@@ -94,12 +110,52 @@ class Applier:
         elif kind is not _MERGED:
             applied.entries.append((_EVENT_APPLIED, kind.value, None))
         applied.events.append(kind.value)
+        if one.resource and event.by_reference and event.occurrence is None:
+            self.batch.resources.tell(one.resource, patient.token, 0, event.recorded)
+
+    def _said(
+        self, one: Prepared, event: PatientEvent, patient: PatientRow, evidence: str, *, sure: bool
+    ) -> list[Entry]:
+        """Consents, and who represents them; a resource is overtaken only by a later version of itself."""
+        newest = self.batch.resources.version(one.resource) if event.by_reference else patient.version
+        believed = sure and event.recorded >= newest
+        entries = consenting.record(self.directory, patient, event.consents, evidence, believed=believed)
+        if believed:
+            entries += relatives.record(self.directory, patient, event.representatives, one.resource, evidence)
+        return entries
+
+    def _gone(
+        self,
+        one: Prepared,
+        event: PatientEvent,
+        about: Sequence[tuple[PatientRow, PreparedEvent]],
+        raw: int,
+        applied: Applied,
+    ) -> None:
+        """A resource that was deleted takes back what it told (Q-06); of one that nobody knew there is nothing to take back."""
+        self._take_back(one, about, raw, applied)
+        if not about:
+            applied.entries.append((_EVENT_UNCHANGED, event.kind.value, None, departing.UNKNOWN))
+            applied.reason = departing.UNKNOWN
+        applied.events.append(event.kind.value)
+
+    def _take_back(
+        self, one: Prepared, about: Sequence[tuple[PatientRow, PreparedEvent]], raw: int, applied: Applied
+    ) -> None:
+        for patient, prepared in about:
+            applied.patients.append(patient.token)
+            self._occurrence(one, prepared, patient, raw, applied)
 
     # -- who
 
-    def _patient(self, prepared: PreparedEvent, applied: Applied) -> tuple[PatientRow, bool]:
-        """Find the patient, or make one; identifiers that point to different people hold them all (then False)."""
+    def _patient(self, prepared: PreparedEvent, raw: int, applied: Applied) -> tuple[PatientRow, bool]:
+        """Find the patient, or make one; identifiers that point to different people hold them all (then False).
+
+        Somebody of whom nothing but a reference was ever told is nobody else: their records go on with the person's.
+        """
         patient, others = self.directory.resolve(prepared.ids)
+        if others and patient is not None and not prepared.event.by_reference:
+            others = self._adopted(patient, others, prepared, raw, applied)
         if patient is None:
             patient = people.known_before(self.batch, prepared)
         if patient is None:
@@ -114,6 +170,15 @@ class Applier:
         if not others:
             self.directory.add_identifiers(patient, prepared.event.identifiers, prepared.ids)
         return patient, not others
+
+    def _adopted(
+        self, patient: PatientRow, others: list[PatientRow], prepared: PreparedEvent, raw: int, applied: Applied
+    ) -> list[PatientRow]:
+        """Take in those who are nothing but a number of this very person (a file told their visits first); the rest."""
+        nobodies = [one for one in others if merges.is_nobody(self.batch, one, prepared.ids)]
+        for one in nobodies:
+            applied.entries += merges.absorb(self.batch, one, patient, raw, self.across)
+        return [one for one in others if one not in nobodies]
 
     def _person(
         self, patient: PatientRow, prepared: PreparedEvent, evidence: str, applied: Applied, *, sure: bool
@@ -155,13 +220,21 @@ class Applier:
         source = self.batch.source_id(one.message.source)
         if prepared.replaced:
             applied.entries += replacing.replace(self.batch, prepared, source, raw)
-        row = self.batch.occurrence(prepared.keys)
-        if row is not None and row.source != source:
-            return self._foreign(row, event, applied)
-        change = apply(event, state_of(row) if row else None)
+        row, entries = continuing.occurrence(self.batch, one, prepared, patient, source, raw)
+        applied.entries += entries
+        stored = None if row is None else state_of(row)
+        if row is None and versions.is_overtaken(self.batch, one, prepared, source):
+            applied.entries.append((_EVENT_STALE, event.kind.value, None))
+            return event.kind
         if row is None:
             row = new_occurrence(self.batch.uow, prepared.keys[0], told.kind.value, patient, source)
             self.batch.add_occurrence(row)
+        applied.about.add(row.id)
+        if prepared.also and one.resource:
+            self.batch.resources.tell(one.resource, patient.token, row.id, event.recorded)
+        if row.source != source:
+            return self._foreign(row, event, applied)
+        change = apply(event, stored)
         if change.standing is _STALE:
             applied.entries.append((_EVENT_STALE, event.kind.value, row.id))
             if raised := {reason for reason, told in event.visit_flags.items() if told} - split_reasons(row.hold):
@@ -169,6 +242,7 @@ class Applier:
                 row.hold, row.dirty = join_reasons({*split_reasons(row.hold), *raised}), True
                 applied.entries[-1] += tuple(sorted(raised))
             return event.kind
+        applied.entries += continuing.renumber(self.batch, row, prepared)
         moved = self._same_patient(row, patient, prepared, applied)
         if prepared.parent:
             family.adopt(row, prepared)
@@ -177,6 +251,8 @@ class Applier:
             applied.entries.append((_EVENT_UNCHANGED, change.kind.value, row.id))
             return change.kind
         lifted = split_reasons(row.hold) - change.state.holds if row.hold else None
+        if disputed.doubtful(row):
+            self._disputes(row, patient, event, applied)
         write_state(row, change.state, raw)
         if lifted:
             applied.entries += release(row.requests, lifted, self.batch.uow.now)
@@ -194,14 +270,17 @@ class Applier:
         return change.kind
 
     def _foreign(self, row: OccurrenceRow, event: PatientEvent, applied: Applied) -> EventKind:
-        """Another source never moves an occurrence, but its cancellation holds what is waiting."""
+        """Another source never moves an occurrence, but what it tells otherwise holds what is waiting."""
         applied.entries.append((Action.EVENT_STALE, event.kind.value, row.id, "not-the-owning-source"))
-        if is_end(event.kind):
-            for request in row.requests:
-                if request.waiting:
-                    request.settle(RequestStatus.ON_HOLD, Reason.CANCELLED)
-                    applied.entries.append((Action.REQUEST_HELD, request.id, Reason.CANCELLED))
+        reason = disputed.objection(row, event)
+        applied.entries += [] if reason is None else disputed.hold(row, reason)
         return event.kind
+
+    def _disputes(self, row: OccurrenceRow, patient: PatientRow, event: PatientEvent, applied: Applied) -> None:
+        """What may be the same under another feed's number is held as if it were; asked before the state is written."""
+        for twin in self._matcher.doubles.alike(row, patient):
+            reason = disputed.objection(twin, event)
+            applied.entries += [] if reason is None else disputed.hold(twin, reason)
 
     def _same_patient(self, row: OccurrenceRow, patient: PatientRow, prepared: PreparedEvent, applied: Applied) -> bool:
         """An occurrence that changes hands follows the message, and waits for a person to confirm it.
@@ -234,102 +313,7 @@ class Applier:
         if self.baseline and not row.requests:
             applied.entries += self.across.follow(row, patient)
             return
-        ended = _CANCELLED if _withdraws(change.kind) else _NO_LONGER_MATCHES
-        plan = self.replan(row, patient, occurred=event.occurred, raw=raw, ended_by=ended)
+        ended = _CANCELLED if disputed.withdraws(change.kind) else _NO_LONGER_MATCHES
+        plan = self._matcher.replan(row, patient, occurred=event.occurred, raw=raw, ended_by=ended)
         applied.entries += plan.entries
         applied.rules += plan.matched
-
-    def replan(
-        self, row: OccurrenceRow, patient: PatientRow, *, occurred: Millis | None, raw: int | None, ended_by: Reason
-    ) -> Plan:
-        """Match the active rules against an occurrence. `occurred`: the time that judges too old (X-07).
-
-        None: no event came, what is known is planned for; only rules that count from the event ask for its age.
-        """
-        plan = self._replan(row, patient, occurred, raw, ended_by)
-        plan.entries += self.across.follow(row, patient)
-        return plan
-
-    def _replan(
-        self, row: OccurrenceRow, patient: PatientRow, occurred: Millis | None, raw: int | None, ended_by: Reason
-    ) -> Plan:
-        ruleset = self.rules.ruleset
-        if not ruleset.listens(row.reached_by):
-            return ended(row, ended_by)
-        location = self.site.location(row.facts or {}, row.facility)
-        zone = self.site.zone(location, row.source)
-        facts = self._facts(row, patient, zone)
-        occasion = Occasion(
-            patient=patient.token,
-            raw=raw,
-            now=self.batch.uow.now,
-            zone=zone,
-            facts=facts,
-            permanent=self._permanent(row, patient, facts, location, occurred, zone),
-            new_id=self.batch.uow.new_id,
-            digest=self._material_digest,
-            same=lambda blob, stored: self.batch.keyring.same("material", blob, stored),
-            ruleset=self.rules.id,
-            restored=partial(brakes.restored, self.batch.uow),
-        )
-        return replan(row, ruleset, occasion, ended_by=ended_by)
-
-    def _permanent(
-        self,
-        row: OccurrenceRow,
-        patient: PatientRow,
-        facts: Mapping[str, FactValue],
-        location: Location | None,
-        occurred: Millis | None,
-        zone: str,
-    ) -> Callable[[Rule, Planned], Deny | Hold | None]:
-        """Asks the planning gates; once for all steps of a rule that expire together, for nothing else differs.
-
-        Then, of rules that have such things, whether they are in effect when it is due, and what else there is.
-        """
-        known: dict[tuple[str, Millis], Deny | Hold | None] = {}
-        now, policy = self.batch.uow.now, self.rules.ruleset.policy
-
-        def permanent(rule: Rule, step: Planned) -> Deny | Hold | None:
-            key = (rule.name, step.expires)
-            if key not in known:
-                when = occurred
-                if when is None:
-                    when = row.occurred if rule.schedule.anchor == OCCURRED else now
-                seen = planning_circumstances(rule, step, row, patient, facts, location, now=now, occurred=when)
-                known[key] = at_planning(seen, policy)
-            verdict = known[key]
-            if isinstance(verdict, Deny) or (rule.effective is None and not rule.looks_across):
-                return verdict
-            return self._beside(rule, step, row, patient, zone) or verdict
-
-        return permanent
-
-    def _beside(self, rule: Rule, step: Planned, row: OccurrenceRow, patient: PatientRow, zone: str) -> Deny | None:
-        """What the days and the person's other occurrences have against a step."""
-        if not in_effect(rule, max(step.due, self.batch.uow.now), zone):
-            return Deny(gate="effective", reason=Reason.NOT_IN_EFFECT)
-        why = self.across.against(rule, row, patient) if rule.looks_across else None
-        return None if why is None else Deny(gate="across", reason=why[0])
-
-    def _material_digest(self, blob: bytes) -> bytes:
-        """The keyed digest of what a send would say; the steps of a rule say the same."""
-        found = self._digests.get(blob)
-        if found is None:
-            found = self._digests[blob] = self.batch.keyring.digest("material", blob)
-        return found
-
-    def _facts(self, row: OccurrenceRow, patient: PatientRow, zone: str) -> dict[str, FactValue]:
-        """What a condition may ask about: the occurrence's facts, the event's time, and the person's if any rule asks."""
-        facts: dict[str, FactValue] = dict(row.facts or {})
-        if self.rules.ruleset.asks_person(row.reached_by):
-            facts.update(self.directory.facts(patient, self.batch.uow.now, zone))
-        facts["event.occurred"] = When(row.occurred, zone, _SECOND)
-        return facts
-
-
-_TAKEN_BACK = frozenset({EventKind.ENCOUNTER_DISCHARGE_CANCELLED, EventKind.APPOINTMENT_MISSED})
-
-
-def _withdraws(kind: EventKind) -> bool:
-    return is_end(kind) or kind in _TAKEN_BACK

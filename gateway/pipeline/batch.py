@@ -16,6 +16,7 @@ from gateway.pipeline.occurrences import State
 from gateway.pipeline.packing import pack, unpack
 from gateway.pipeline.preparing import Prepared, PreparedEvent
 from gateway.pipeline.rawform import stored
+from gateway.pipeline.resources import Resources
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow, join_reasons, split_reasons
 from gateway.pipeline.sequencing import Numbers
 from gateway.store import tables
@@ -63,6 +64,7 @@ class Batch:
         self._feed_keys: dict[str, tuple[int, int, Cipher]] = {}
         self.numbers: Numbers | None = None
         self.joins: Joins | None = None
+        self.resources = Resources(uow)
 
     # -- reading
 
@@ -74,16 +76,37 @@ class Batch:
             for control, body, *rest in self.uow.lookup(tables.raw, _SEEN, "control_hmac", controls):
                 self.seen.setdefault(bytes(control), []).append(Seen(bytes(body), *rest))
             self._load_quarantine([key for key, some in self.seen.items() if any(one.refused for one in some)])
-        self.load_events([event for one in prepared for event in one.events])
+        self.load_events([event for one in prepared for event in one.all_events])
+        self._load_resources([one for one in prepared if one.resource])
 
     def load_events(self, events: Sequence[PreparedEvent]) -> None:
         """What these events may touch, as far as it is not there yet."""
         self.directory.load(
             digest for event in events for group in (event.ids, event.merged) for some in group for digest in some
         )
-        self._load_occurrences([key for event in events for key in (*event.keys, *event.replaced, *event.above)])
+        sought = [key for event in events for key in (*event.keys, *event.replaced, *event.above, *event.also)]
+        self._load_occurrences(sought)
         if named := [key for event in events for key in event.named]:
             self._load_occurrences(named, by="parent")
+
+    def _load_resources(self, prepared: Sequence[Prepared]) -> None:
+        """What FHIR resources came to before, under whatever key; of one that may take it back, whose it was, too."""
+        if not prepared:
+            return
+        self.resources.load([key for one in prepared for key in one.resource])
+        gone = [one for one in prepared if one.rest or not one.events or not all(event.ids for event in one.events)]
+        if known := [row for one in gone for row in self.resources.known(one.resource)]:
+            self.directory.load_tokens({row.patient for row in known})
+        told = {row.occurrence for one in prepared for row in self.resources.known(one.resource)} - {0}
+        if told:
+            self.load_rows(told)
+
+    def load_rows(self, ids: Collection[int]) -> None:
+        """Occurrences by id, as far as they are not there yet."""
+        missing = sorted(set(ids) - {row.id for row in self.occurrences.values()})
+        if missing:
+            rows = self.uow.lookup(tables.occurrence, OccurrenceRow.COLUMNS, "id", missing)
+            self.take([OccurrenceRow(*row) for row in rows])
 
     def _load_cursors(self, prepared: Sequence[Prepared]) -> None:
         """Of feeds that number their messages or send them in parts; almost no feed does."""
@@ -154,12 +177,14 @@ class Batch:
     def waiting_of(self, patient: int) -> list[RequestRow]:
         """All requests of a patient that may still be sent, including those planned in this very batch."""
         loaded = {request.id: request for row in self.occurrences.values() for request in row.requests}
-        extra = self._loaded_requests.setdefault(patient, [])
-        if not extra:
-            for found in self.uow.lookup(tables.request, RequestRow.COLUMNS, "patient", [patient]):
-                request = RequestRow(*found)
-                if request.id not in loaded and request.waiting:
-                    extra.append(request)
+        # a look-up of its own for each of a batch's patients would cost more than all of its rows
+        known = {token for token, row in self.directory.patients.items() if not row.new}
+        asked = known - self._loaded_requests.keys()
+        self._loaded_requests.update((one, []) for one in asked)
+        for found in self.uow.lookup(tables.request, RequestRow.COLUMNS, "patient", sorted(asked)):
+            request = RequestRow(*found)
+            if request.id not in loaded and request.waiting:
+                self._loaded_requests[request.patient].append(request)
         # a merge earlier in this batch may have moved requests here that were loaded for somebody else
         others = (request for some in self._loaded_requests.values() for request in some)
         return [one for one in (*loaded.values(), *others) if one.patient == patient and one.waiting]
@@ -234,6 +259,7 @@ class Batch:
             uow.update(tables.quarantine, ("raw",), ("state", "decided"), self._resolved)
         self._flush_occurrences()
         self._flush_requests()
+        self.resources.flush()
 
     def _seal_occurrences(self) -> None:
         for row in self.occurrences.values():
@@ -243,13 +269,14 @@ class Batch:
 
     def _flush_occurrences(self) -> None:
         rows = list(self.occurrences.values())
-        if new := [row.values() for row in rows if row.new]:
-            self.uow.insert(tables.occurrence, OccurrenceRow.COLUMNS, new)
         known = [row for row in rows if not row.new]
+        for row in known:
+            if row.rekeyed:  # one after the other: the next may take the key that this one had
+                self.uow.update(tables.occurrence, ("id",), ("key",), [(row.key, row.id)])
+        if new := [row.values() for row in rows if row.new]:  # perhaps under a key that one of those had
+            self.uow.insert(tables.occurrence, OccurrenceRow.COLUMNS, new)
         if adopted := [(row.parent, row.id) for row in known if row.adopted]:
             self.uow.update(tables.occurrence, ("id",), ("parent",), adopted)
-        if rekeyed := [(row.key, row.id) for row in known if row.rekeyed]:
-            self.uow.update(tables.occurrence, ("id",), ("key",), rekeyed)
         if retold := [(row.version, row.raw, row.id) for row in known if row.retold and not row.dirty]:
             self.uow.update(tables.occurrence, ("id",), ("version", "raw"), retold)
         if changed := [(*row.changed(), row.id) for row in known if row.dirty]:
@@ -267,12 +294,10 @@ class Batch:
         if moved := [(one.patient, one.recipient, one.id) for one in known if one.moved]:
             self.uow.update(tables.request, ("id",), ("patient", "recipient"), moved)
 
-    def soonest(self) -> Millis | None:
-        """When the first request that this batch planned or released rings; None: it did neither."""
-        return min(
-            (one.ring_at for one in self._requests() if (one.new or one.dirty) and one.state == _ACTIVE),
-            default=None,
-        )
+    def soonest(self, hold_expires: Millis) -> Millis | None:
+        """When the first request that this batch planned or released rings, or that it held ends; None: it did neither."""
+        changed = (one for one in self._requests() if (one.new or one.dirty) and one.waiting)
+        return min((_happens(one, hold_expires) for one in changed), default=None)
 
     def _requests(self) -> Iterator[RequestRow]:
         for row in self.occurrences.values():
@@ -288,6 +313,14 @@ class Batch:
             for request in row.requests
             if request.new and request.state == "active" and request.due <= now
         ]
+
+
+def _happens(one: RequestRow, hold_expires: Millis) -> Millis:
+    """When the clock alone does something to a request that waits."""
+    if one.state == _ACTIVE:
+        return one.ring_at
+    last = one.due + hold_expires
+    return last if one.expires is None else min(last, one.expires)
 
 
 def state_of(row: OccurrenceRow) -> State:

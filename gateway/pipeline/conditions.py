@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, select
 
 from gateway.model.alert import AlertKind, Condition
 from gateway.model.when import DAY, HOUR, MINUTE, Millis
+from gateway.pipeline import fetching
 from gateway.pipeline.cursors import REFUSED
 from gateway.pipeline.joining import UNJOINED
 from gateway.pipeline.silence import FeedState
@@ -27,6 +28,7 @@ KINDS = frozenset(
         AlertKind.QUARANTINE_GROWING,
         AlertKind.JOIN_TIMED_OUT,
         AlertKind.SEQUENCE_GAP,
+        AlertKind.FETCHING_STUCK,
         AlertKind.SEALING_FAILED,
     }
 )
@@ -60,6 +62,7 @@ def found(unit: Reader, site: Site) -> list[Condition]:
         *_of_feeds(AlertKind.QUARANTINE_GROWING, _fresh(unit), names, least=GROWING),
         *_of_feeds(AlertKind.JOIN_TIMED_OUT, unit.all(UNJOINED), names, least=1),
         *_refused(unit, names),
+        *_of_feeds(AlertKind.FETCHING_STUCK, fetching.late(unit), names, least=1),
         *_unsealed(unit),
     ]
 

@@ -12,12 +12,13 @@ from gateway.model.errors import CaregateError, Insecure, KeyringError, Refused,
 from gateway.model.pace import Pace
 from gateway.model.request import CommunicationStatus, Protection, RequestKind, RequestStatus
 from gateway.model.verdict import Reason
-from gateway.model.when import MINUTE, Millis
-from gateway.pipeline import brakes, notices, queries, receipts
+from gateway.model.when import MINUTE, SECOND, Millis
+from gateway.pipeline import brakes, lastlook, notices, queries, receipts
 from gateway.pipeline.builtin import BuiltInClearing
 from gateway.pipeline.clearing import Cleared, Clearing, close, put_off
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.envelopes import Attempt
+from gateway.pipeline.lastlook import OVERTAKEN, Overtaken
 from gateway.pipeline.ordering import come_again, next_of
 from gateway.pipeline.rows import RequestRow
 from gateway.pipeline.rules import Active, ActiveRules, Superseded
@@ -65,7 +66,8 @@ class Deliverer:
         if cleared is None:
             return
         outcome = self._hand_over(cleared)
-        self._settle(cleared, outcome)
+        if outcome is not OVERTAKEN:
+            self._settle(cleared, outcome)
 
     # -- clear
 
@@ -125,12 +127,13 @@ class Deliverer:
 
     # -- hand over
 
-    def _hand_over(self, cleared: Cleared) -> Handover | Reason:
-        """The network, and nothing else; but first whether a person stopped it meanwhile, on whichever machine."""
+    def _hand_over(self, cleared: Cleared) -> Handover | Reason | Overtaken:
+        """The network, and nothing else; but first whether it may still leave, whoever decided otherwise on whichever machine."""
         attempt = cleared.attempt
-        if (stopped := self._stopped(cleared)) is not None:
-            return stopped
         channel = self._channels[attempt.envelope.channel]
+        against = lastlook.against(self._store, cleared, int(channel.timeout * SECOND))
+        if against is not None:
+            return against
         try:
             return channel.send(attempt.envelope)
         except Insecure:
@@ -147,22 +150,6 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001  # a channel's bug after the hand-over began: nobody knows
             telemetry.log().error("channel.crashed", request=cleared.request.id, error=type(error).__name__)
             return Reason.OUTCOME_UNKNOWN
-
-    def _stopped(self, cleared: Cleared) -> Reason | None:
-        """STOPPED; or, where nobody can say, as a channel that cannot be reached: provably nothing left."""
-        about = cleared.about
-        try:
-            with self._store.read() as unit:
-                return brakes.standing(
-                    unit,
-                    channel=cleared.attempt.envelope.channel,
-                    rule=about.rule,
-                    facility=about.facility,
-                    start_utc=about.start_utc,
-                )
-        except StoreError as error:
-            telemetry.log().error("brakes.unavailable", request=cleared.request.id, error=type(error).__name__)
-            return Reason.CHANNEL_UNAVAILABLE
 
     # -- settle
 

@@ -31,6 +31,7 @@ _json = msgspec.json.Encoder().encode
 _person = msgspec.json.Decoder(dict[str, str]).decode
 _identifier = msgspec.json.Decoder(list[str]).decode
 
+
 BY_POLICY = "basis declared by policy "
 _CONTESTED = "contested"  # in what is sealed of a person: names and birth date that wait for somebody's yes
 _CHANNEL_OF = {ContactSystem.EMAIL: "email", ContactSystem.SMS: "sms"}
@@ -42,6 +43,11 @@ def identifier_digests(keyring: Keyring, identifier: Identifier) -> tuple[bytes,
     return keyring.sought("identifier", plain)
 
 
+def identifier_of(key: bytes, sealed: bytes, token: int) -> Identifier:
+    """A stored identifier of a patient, opened with their key. Raises KeyringError."""
+    return Identifier(*_identifier(unseal(key, sealed, b"identifier.sealed:%d" % token)))
+
+
 def address_digests(keyring: Keyring, value: str) -> tuple[bytes, ...]:
     """Blind-index digests of an address, compared without case: current index key first."""
     return keyring.sought("address", value.casefold())
@@ -50,11 +56,11 @@ def address_digests(keyring: Keyring, value: str) -> tuple[bytes, ...]:
 def person_digests(keyring: Keyring, event: PatientEvent) -> tuple[bytes, bytes]:
     """Keyed digests of what a message says about the person, and of its flags (empty: none told).
 
-    Equal to the stored ones they mean nothing to do (X-06).
+    Equal to the stored ones they mean nothing to do (X-06), and so does an empty one: then nothing is told.
     """
     person = event.person
     flags = keyring.digest("flags", person.flags_key) if person.flags_key else b""
-    return keyring.digest("demographics", person.key), flags
+    return keyring.digest("demographics", person.key) if person.key else b"", flags
 
 
 # A person is found, locked and opened by one look-up: identifier, patient, data key.
@@ -233,13 +239,30 @@ class Directory:
         aad = b"identifier.sealed:%d" % row.token
         return [_identifier(self._unseal(row, sealed, aad))[2] for (sealed,) in found]
 
+    def digests_of(self, row: PatientRow) -> set[bytes]:
+        """The digests of the person's identifiers, those of this very unit included."""
+        found = {digest for digest, token in self.by_digest.items() if token == row.token}
+        return found | {bytes(one) for (one,) in self.uow.lookup(tables.identifier, ("hmac",), "patient", [row.token])}
+
+    def logical_id(self, row: PatientRow, system: str, kind: str) -> str | None:
+        """The number of this type that a system knows the person by; the survivor's of a merge goes before."""
+        family = self.family(row.token)
+        self.load_tokens(family, lock=False)
+        for token in family:
+            owner, aad = self.patients[token], b"identifier.sealed:%d" % token
+            sealed = self.uow.lookup(tables.identifier, ("sealed",), "patient", [token])
+            opened = [_identifier(self._unseal(owner, one, aad)) for (one,) in sealed]
+            if found := sorted(value for one, type_, value in opened if (one, type_) == (system, kind)):
+                return found[0]
+        return None
+
     # -- what a message changes
 
     @staticmethod
     def knows(row: PatientRow, event: PatientEvent, digests: tuple[bytes, bytes]) -> bool:
         """Whether this is what was told last: then there is nothing to do, and the person is not even read."""
         told, flags = digests
-        return told == row.digest and (not flags or flags == row.flags_digest) and not event.person.passing
+        return told in (b"", row.digest) and (not flags or flags == row.flags_digest) and not event.person.passing
 
     def update(
         self, row: PatientRow, event: PatientEvent, digests: tuple[bytes, bytes], evidence: str, *, sure: bool = True
@@ -253,7 +276,7 @@ class Directory:
         entries = [] if flags == row.flags_digest else self._flags(row, event, lifts=believed)
         if not believed:
             return entries
-        if told != row.digest:
+        if told not in (b"", row.digest):
             changed = self._identity(row, event.demographics)
             if changed is None:
                 entries.append((Action.PATIENT_HELD, row.token, Reason.IDENTITY_CONFLICT))
@@ -265,10 +288,12 @@ class Directory:
             entries += [_permitted(one) for one in self.new_consents[recorded:]]
             if changed and not row.new:
                 entries.append((Action.PATIENT_CHANGED, row.token, *changed))
-        # What was read with warnings is read, and warned of, every time it is told.
-        row.digest = b"" if event.person.faults else told
+        if told:
+            # What was read with warnings is read, and warned of, every time it is told.
+            row.digest = b"" if event.person.faults else told
+            row.version = event.recorded
         row.flags_digest = flags or row.flags_digest
-        row.version, row.dirty = event.recorded, True
+        row.dirty = True
         return entries
 
     def hold(self, row: PatientRow, reason: Reason) -> None:

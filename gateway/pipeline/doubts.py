@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy import bindparam, select
@@ -13,6 +12,7 @@ from gateway.model.errors import DeliveryError, StoreError
 from gateway.model.policy import Policy
 from gateway.model.when import DAY, MINUTE, Millis
 from gateway.pipeline.lookups import LookUps
+from gateway.pipeline.regular import Regular
 from gateway.ports import Channel
 from gateway.store import tables
 from gateway.store.engine import Store
@@ -32,7 +32,7 @@ _DOUBTFUL = Statement(
 )
 
 
-class Doubts:
+class Doubts(Regular):
     """Looks every half minute, in a thread of its own: a provider may take long to answer."""
 
     def __init__(
@@ -44,33 +44,18 @@ class Doubts:
         *,
         every: float = 30.0,
     ) -> None:
+        super().__init__("doubts", every=every)
         self._store = store
         self._lookups = LookUps(store, channels, policy)
         self._ring = ring
-        self._every = every
         self._asked: dict[
             int, tuple[int, Millis]
         ] = {}  # how often, and when next; what is forgotten is asked once more
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="caregate-doubts", daemon=True)
 
     def start(self) -> None:
         """Begin, if any channel can be asked."""
         if self._lookups.any():
-            self._thread.start()
-
-    def stop(self, timeout: float = 40.0) -> None:
-        """Ask nothing more. `timeout` in seconds."""
-        self._stop.set()
-        if self._thread.is_alive():
-            self._thread.join(timeout)
-
-    def _run(self) -> None:
-        while not self._stop.wait(self._every):
-            try:
-                self.once()
-            except Exception as error:  # noqa: BLE001  # the next round asks again, whatever it was
-                telemetry.log().error("doubts.failed", error=type(error).__name__, exc_info=True)
+            super().start()
 
     def once(self) -> int:
         """Ask about every attempt whose turn it is; how many were settled. Raises StoreError."""
@@ -82,7 +67,7 @@ class Doubts:
 
     def _ask(self, attempt: int, request: int, channel: str, at: Millis, now: Millis) -> bool:
         times, turn = self._asked.get(attempt, (0, at + _PAUSES[0]))
-        if not self._lookups.can_ask(channel) or now < turn or self._stop.is_set():
+        if not self._lookups.can_ask(channel) or now < turn or self.stopping.is_set():
             return False
         self._asked[attempt] = (times + 1, now + _PAUSES[min(times, len(_PAUSES) - 1)])
         try:

@@ -49,6 +49,10 @@ class IntakeThread:
         """Have it audited that somebody at `host` was turned away; never blocks (TL-04)."""
         self._witness(source, failure, host)
 
+    def heard(self, source: str) -> None:
+        """Its other end lives and had nothing to tell (S-17); never blocks."""
+        self._witness.heard(source)
+
     def offer(self, message: RawMessage, ticket: object, reply_to: ReplyTo) -> bool:
         """Queue one message; False when saturated or closing: nothing was taken (A-04)."""
         if self._closing.is_set() or self._offers.qsize() >= self._max_queue:

@@ -52,7 +52,7 @@ def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int,
     if loser is not None and not losers:
         entries.append((Action.PATIENT_MERGED, survivor.token, survivor.token, "already one person"))
     for one in losers:
-        entries += _absorb(batch, one, survivor, raw, across)
+        entries += absorb(batch, one, survivor, raw, across)
         # whatever was told of either before is older than this (N-06)
         survivor.version, survivor.dirty = max(survivor.version, prepared.event.recorded), True
     directory.add_identifiers(survivor, prepared.event.merged_from, prepared.merged)
@@ -61,7 +61,16 @@ def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int,
     return entries
 
 
-def _absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int, across: Across) -> list[Entry]:
+def is_nobody(batch: Batch, row: PatientRow, ids: Sequence[tuple[bytes, ...]]) -> bool:
+    """Whether nothing is known of somebody but numbers among these: they were made of a reference, and are no other person."""
+    if row.digest or row.holds or row.deceased or batch.directory.person(row):
+        return False
+    named = {digest for alternatives in ids for digest in alternatives}
+    theirs = batch.directory.digests_of(row)
+    return bool(theirs) and theirs <= named
+
+
+def absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int, across: Across) -> list[Entry]:
     """Point the loser, and all that died into it before, at the survivor; move what waits."""
     uow, directory = batch.uow, batch.directory
     earlier = [token for (token,) in uow.lookup(tables.patient, ("token",), "survivor", [loser.token])]

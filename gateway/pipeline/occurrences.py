@@ -61,6 +61,20 @@ _ENDS = frozenset(
         EventKind.PRESCRIPTION_DISPENSE_CANCELLED,
         EventKind.DOCUMENT_WITHDRAWN,
         EventKind.IMMUNIZATION_RETRACTED,
+        EventKind.IMMUNIZATION_RECOMMENDATION_WITHDRAWN,
+        EventKind.PRESCRIPTION_COMPLETED,
+        EventKind.OBSERVATION_RETRACTED,
+        EventKind.ORDER_COMPLETED,
+        EventKind.ORDER_CANCELLED,
+        EventKind.CAREPLAN_COMPLETED,
+        EventKind.CAREPLAN_CANCELLED,
+        EventKind.CONDITION_RESOLVED,
+        EventKind.CONDITION_RETRACTED,
+        EventKind.COVERAGE_CANCELLED,
+        EventKind.DEVICE_COMPLETED,
+        EventKind.DEVICE_CANCELLED,
+        EventKind.QUESTIONNAIRE_RETRACTED,
+        EventKind.COMMUNICATION_WITHDRAWN,
     }
 )
 _OVER = frozenset({"cancelled", "entered-in-error", "stopped"})
@@ -103,7 +117,7 @@ def apply(event: PatientEvent, stored: State | None) -> Change:
     """
     if stored is None:
         return _first(event)
-    if _version(event) < stored.version:
+    if version_of(event) < stored.version:
         return Change(standing=Standing.STALE, kind=event.kind, state=stored)
     kind = _kind(event, stored)
     state = _next(event, stored, kind)
@@ -111,7 +125,7 @@ def apply(event: PatientEvent, stored: State | None) -> Change:
     return Change(standing=standing, kind=kind, state=state)
 
 
-def _version(event: PatientEvent) -> Millis:
+def version_of(event: PatientEvent) -> Millis:
     """What orders the occurrence's events: its own time of change where it has one (OR-03), else the message's."""
     told = event.occurrence
     return event.recorded if told is None or told.version is None else told.version
@@ -137,7 +151,7 @@ def _first(event: PatientEvent) -> Change:
         status=told.status or "unknown",
         reached_by=kind.value,
         occurred=event.occurred,
-        version=_version(event),
+        version=version_of(event),
         start=told.start,
         end=told.end.utc if told.end else None,
         facility=told.facility,
@@ -168,7 +182,8 @@ def _kind(event: PatientEvent, stored: State) -> EventKind:
     if (ended := _ended(event)) is not event.kind:
         return ended
     if event.kind in _BOOKINGS and not over and stored.reached_by != _MISSED:
-        moved = told.start is not None and told.start != stored.start
+        # the same instant told to the second by one feed and to the minute by another is no other time
+        moved = told.start is not None and (stored.start is None or told.start.utc != stored.start.utc)
         return _RESCHEDULED if moved else _MODIFIED
     if event.kind is _RESCHEDULED:
         return _BOOKED  # a cancelled appointment given a new time is booked again
@@ -205,7 +220,7 @@ def _next(event: PatientEvent, stored: State, kind: EventKind) -> State:
         status=_status(event, stored, kind),
         reached_by=stored.reached_by if keeps else kind.value,
         occurred=stored.occurred if keeps else event.occurred,
-        version=_version(event),
+        version=version_of(event),
         start=told.start or stored.start,
         end=None if reopened else told.end.utc if told.end else stored.end,
         facility=told.facility or stored.facility,

@@ -47,7 +47,11 @@ _FRESH = frozenset(
     }
 )
 
-_BY_HAND = Hold(gate="", reason=Reason.HELD_BY_HAND, released_by="a person who releases it")
+# What a person let wait, or is to decide, is not let go by a later message.
+_KEPT = {
+    one: Hold(gate="", reason=one, released_by="a person who releases it")
+    for one in (Reason.HELD_BY_HAND, Reason.POSSIBLE_DUPLICATE)
+}
 _MAY_HAVE_LEFT = Hold(gate="", reason=Reason.OUTCOME_UNKNOWN, released_by="a person who knows that it never left")
 # Holds given at planning that a later message about the same occurrence may lift.
 _PLANNING_HOLDS = frozenset({Reason.UNMAPPED_CODE, Reason.TIME_UNCERTAIN})
@@ -130,7 +134,7 @@ def _latest(row: OccurrenceRow, rule: str, step: str) -> RequestRow | None:
 def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion: Occasion, plan: Plan) -> None:
     """One step of a matching rule: keep what is planned, or plan it (again) if something new would be `said`."""
     last = _latest(row, rule.name, step.step)
-    by_hand = last is not None and last.state == _ON_HOLD and last.reason == Reason.HELD_BY_HAND
+    kept = _KEPT.get(Reason(last.reason)) if last is not None and last.state == _ON_HOLD and last.reason else None
     if last is not None:
         if _said_under_other_rules(last, step, occasion):
             return
@@ -146,8 +150,7 @@ def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion:
     if withheld:
         plan.entries.append((_WITHHELD, None, rule.name, step.step, withheld))
         return
-    if by_hand and verdict is None:
-        verdict = _BY_HAND  # what a person let wait is not let go by a later message
+    verdict = verdict or kept
     if verdict is None and step.at_once and row.occurred <= occasion.restored():
         verdict = _MAY_HAVE_LEFT  # told again after a restore: the lost database may have sent it at once
     version = 0 if last is None else last.material_version + 1

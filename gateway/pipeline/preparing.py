@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from gateway.model.event import SERIES, PatientEvent, RawMessage, Reading
+from gateway.model.event import SERIES, AckCode, Format, OccurrenceKind, PatientEvent, RawMessage, Reading
 from gateway.pipeline.directory import identifier_digests, person_digests
 from gateway.store.keyring import Keyring
 
 _TYPE = lru_cache(maxsize=256)(re.compile(r"[A-Z][A-Z0-9]{2}(?:\^[A-Z][A-Z0-9]{2})?").fullmatch)
+_RESOURCE = re.compile(r"([A-Z][A-Za-z]{2,40}/[A-Za-z0-9.\-]{1,64})/_history/.*", re.ASCII | re.DOTALL)
+_RESOURCES = frozenset({"Patient", "Consent", "RelatedPerson", "Communication", "Bundle", *OccurrenceKind})
+_FHIR, _TAKEN = Format.FHIR, AckCode.AA
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What messages were read as ahead of their unit, for rules that ask for `facts`; None: that one was not."""
+
+    facts: frozenset[str]
+    each: Sequence[Reading | None] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -26,11 +38,16 @@ class PreparedEvent:
     parent: tuple[bytes, ...] = ()
     above: tuple[bytes, ...] = ()
     named: tuple[bytes, ...] = ()
+    also: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
 class Prepared:
-    """A message read and digested; pure, so a retried transaction starts from it again."""
+    """A message read and digested; pure, so a retried transaction starts from it again.
+
+    `reference`: of a FHIR resource, "Appointment/12"; empty where it has no id. `resource`: that within its feed, digested.
+    `rest`: what to make of what earlier versions of it came to, and this one does not.
+    """
 
     message: RawMessage
     reading: Reading
@@ -38,18 +55,36 @@ class Prepared:
     bodies: tuple[bytes, ...]
     events: list[PreparedEvent]
     generation: int
+    reference: str = field(default="", repr=False)
+    resource: tuple[bytes, ...] = ()
+    rest: PreparedEvent | None = None
+
+    @property
+    def all_events(self) -> list[PreparedEvent]:
+        """All that may touch something."""
+        return self.events if self.rest is None else [*self.events, self.rest]
 
 
 def prepare(keyring: Keyring, message: RawMessage, reading: Reading) -> Prepared:
     """Digest a reading's keys: control id within its feed (D-01), body, identifiers, occurrence."""
-    if not _TYPE(reading.type):
+    if not (_is_resource(reading) if message.format is _FHIR else _TYPE(reading.type)):
         reading = replace(reading, type="")  # MSH-9 of a garbled message may hold anything, a name too
     # What has no control id is known by its bytes: a poison message resent for ever is stored once (A-08, D-05).
     key = reading.control_key if reading.control_key is not None else (reading.body_key or message.body).hex()
     control = keyring.sought("control", f"{message.source}\x1f{key}")
     bodies = keyring.sought("body", reading.body_key or message.body)
     events = [_prepare_event(keyring, message, event) for event in reading.events if event.production]
-    return Prepared(message, reading, control, bodies, events, keyring.generation)
+    if message.format is not _FHIR or (told := _RESOURCE.fullmatch(reading.control_id)) is None:
+        return Prepared(message, reading, control, bodies, events, keyring.generation)
+    resource = keyring.sought("resource", f"{message.source}\x1f{told[1]}")
+    rest = reading.rest
+    left = _prepare_event(keyring, message, rest) if rest is not None and rest.production else None
+    return Prepared(message, reading, control, bodies, events, keyring.generation, told[1], resource, left)
+
+
+def _is_resource(reading: Reading) -> bool:
+    """Whether the type may be stored: what was read has been checked against the types there are."""
+    return reading.ack is _TAKEN or reading.type in _RESOURCES
 
 
 def _prepare_event(keyring: Keyring, message: RawMessage, event: PatientEvent) -> PreparedEvent:
@@ -62,6 +97,7 @@ def _prepare_event(keyring: Keyring, message: RawMessage, event: PatientEvent) -
     parent: tuple[bytes, ...] = ()
     above: tuple[bytes, ...] = ()
     named: tuple[bytes, ...] = ()
+    also: tuple[bytes, ...] = ()
     if told is not None:
         if told.version is not None and told.version > message.received:
             told = replace(told, version=message.received)
@@ -76,6 +112,8 @@ def _prepare_event(keyring: Keyring, message: RawMessage, event: PatientEvent) -
             above = _occurrence_digests(keyring, message.source, kind, told.parent.removeprefix(SERIES))
         for key in told.named:
             named += _occurrence_digests(keyring, message.source, kind, key)
+        for key in told.also:
+            also += _occurrence_digests(keyring, message.source, kind, key)
     return PreparedEvent(
         event,
         [identifier_digests(keyring, one) for one in event.identifiers],
@@ -86,6 +124,7 @@ def _prepare_event(keyring: Keyring, message: RawMessage, event: PatientEvent) -
         parent,
         above,
         named,
+        also,
     )
 
 

@@ -12,14 +12,14 @@ from typing import Any
 from gateway import telemetry
 from gateway.model.audit import Action
 from gateway.model.errors import CaregateError, Conflict, StoreUnavailable
-from gateway.model.event import AckCode, Fault, Outcome, RawMessage, Reading, Result, Severity
-from gateway.pipeline import repeating
+from gateway.model.event import AckCode, Fault, Format, Outcome, RawMessage, Reading, Result, Severity
+from gateway.pipeline import deferring, departing, repeating, versions
 from gateway.pipeline.applying import Applier
 from gateway.pipeline.batch import Batch, Seen
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.parting import first_control_id, is_part
 from gateway.pipeline.parting import take as take_part
-from gateway.pipeline.preparing import Prepared, prepare
+from gateway.pipeline.preparing import Prepared, Readings, prepare
 from gateway.pipeline.rules import Active, ActiveRules, Superseded
 from gateway.pipeline.sequencing import Numbers
 from gateway.pipeline.site import Site
@@ -36,6 +36,7 @@ _PAUSE = 0.01  # seconds before the second try; doubled each time
 _REFUSALS = frozenset({200, 201, 202, 203})  # table 0357: type, event, processing id, version
 # Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
 _AA, _ACCEPTED, _IGNORED, _RECEIVED = AckCode.AA, Result.ACCEPTED, Result.IGNORED, Action.MESSAGE_RECEIVED
+_FHIR = Format.FHIR
 _OURS = Fault(code=207, rule="application internal error", severity=Severity.FATAL)
 
 
@@ -60,14 +61,18 @@ class Receiver:
         self._ring = ring
         self._source_ids = {name: entry.id for name, entry in site.sources.items()}
 
-    def receive(self, batch: Sequence[RawMessage], *, baseline: bool = False) -> list[Outcome]:
+    def receive(
+        self, batch: Sequence[RawMessage], *, baseline: bool = False, readings: Readings | None = None
+    ) -> list[Outcome]:
         """Outcomes in the order of `batch`; each is committed, or FAILED with nothing stored (A-04).
 
-        `baseline`: store state and plan nothing (go-live day). Never raises for a message's sake.
+        `baseline`: store state and plan nothing (go-live day). `readings`: of `batch`, where it was read already; they
+        hold for the facts they were read for. Never raises for a message's sake.
         """
         started = time.perf_counter()
         rules = self._rules.current()
-        prepared = [self._prepare(message, rules) for message in batch]
+        read = readings.each if readings and readings.facts == rules.ruleset.facts_used else [None] * len(batch)
+        prepared = [self._prepare(message, rules, known=one) for message, one in zip(batch, read, strict=True)]
         outcomes = self._commit(prepared, rules, baseline)
         if outcomes is None:
             outcomes = [self._alone(message, baseline, again=len(batch) > 1) for message in batch]
@@ -83,8 +88,10 @@ class Receiver:
         )
         return committed[0] if committed else self._failed(one)
 
-    def _prepare(self, message: RawMessage, rules: Active, *, whole: bool = False) -> Prepared:
-        return prepare(self._store.keyring, message, self._read(message, rules, whole=whole))
+    def _prepare(
+        self, message: RawMessage, rules: Active, *, whole: bool = False, known: Reading | None = None
+    ) -> Prepared:
+        return prepare(self._store.keyring, message, known or self._read(message, rules, whole=whole))
 
     def _read(self, message: RawMessage, rules: Active, *, whole: bool) -> Reading:
         """A reader that fails on a message fails on it every time: the message is quarantined, the feed goes on (A-08).
@@ -198,7 +205,23 @@ class Receiver:
         """Take a message that can be read, keep one that cannot. `raw`, `joined`: its id and parts, of one that was joined."""
         if one.reading.ack is not AckCode.AA:
             return self._refuse(batch, one, raw=raw, joined=joined)
+        if one.message.format is _FHIR:
+            return self._resource(batch, applier, one)
         return _take(batch, applier, one, raw=raw, joined=joined)
+
+    def _resource(self, batch: Batch, applier: Applier, one: Prepared) -> Outcome:
+        """A FHIR resource, once everybody it refers to is known; who could not be had is for a person to see to."""
+        source = self._site.sources[one.message.source]
+        if departing.people(batch, one) or (
+            one.reading.ignored and versions.earlier(batch, one)
+        ):  # something is taken back
+            one = replace(one, reading=replace(one.reading, ignored=None))
+        patients = deferring.unknown(batch, one, source)
+        if not patients:
+            return _take(batch, applier, deferring.as_first_told(batch, one, source))
+        baseline = applier.is_baseline(one)
+        deferred = deferring.defer(batch, one, source, patients, baseline=baseline)
+        return self._refuse(batch, deferring.refused(one)) if deferred is None else deferred
 
     def _refuse(self, batch: Batch, one: Prepared, *, raw: int | None = None, joined: Sequence[int] = ()) -> Outcome:
         """Not readable, or of a kind the standard does not know: kept sealed, with the refusal it asks for."""
@@ -283,7 +306,7 @@ def _take(
     details: dict[str, Any] = {"source": one.message.source, "type": reading.type}
     if heard and any(seen.body not in one.bodies for control in one.control for seen in batch.seen.get(control, ())):
         details["control_id_reused"] = True  # D-03: processed as new, and flagged
-    if applier.baseline:
+    if applier.is_baseline(one):
         details["baseline"] = True
     mended = repeating.mended(batch, one) if heard else ()
     applied = applier.apply(one, raw)

@@ -6,16 +6,28 @@ from gateway.model.event import Result
 from gateway.pipeline.batch import Batch, Seen
 from gateway.pipeline.preparing import Prepared
 
-_TAKEN = frozenset({Result.ACCEPTED, Result.IGNORED, Result.INCOMPLETE})
+_TAKEN = frozenset({Result.ACCEPTED, Result.IGNORED})
 
 
 def repeat(batch: Batch, one: Prepared) -> Seen | None:
-    """The earlier copy this message repeats: same control key, same body, and that copy was taken (D-02, D-04)."""
+    """The earlier copy this message repeats: same control key, same body, and that copy was taken (D-02, D-04).
+
+    A part that waits for its rest was taken; a resource that waits for its patient comes again to be decided.
+    """
     for control in one.control:
         for seen in batch.seen.get(control, ()):
-            if seen.body in one.bodies and seen.result in _TAKEN:
+            waits = seen.result == Result.INCOMPLETE and one.reading.fragment is not None
+            if seen.body in one.bodies and (seen.result in _TAKEN or waits):
                 return seen
     return None
+
+
+def waiting(batch: Batch, one: Prepared) -> Seen | None:
+    """The copy of this resource's version that was kept until its patient is known."""
+    if one.reading.fragment is not None:
+        return None
+    every = (seen for control in one.control for seen in batch.seen.get(control, ()))
+    return next((seen for seen in every if seen.result == Result.INCOMPLETE), None)
 
 
 def already_open(batch: Batch, one: Prepared) -> Seen | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gateway.model.audit import Action
-from gateway.model.event import EventKind
+from gateway.model.event import EventKind, PatientEvent
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
 from gateway.pipeline.batch import Batch
+from gateway.pipeline.occurrences import version_of
 from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow
 
@@ -27,26 +28,28 @@ def replace(batch: Batch, prepared: PreparedEvent, source: int, raw: int) -> lis
     if old is None or old.key in prepared.keys:
         return []
     event, new = prepared.event, batch.occurrence(prepared.keys)
-    told = event.occurrence
-    changed = event.recorded if told is None or told.version is None else told.version
-    if changed < old.version:
+    if version_of(event) < old.version:
         return [(Action.EVENT_STALE, event.kind.value, old.id)]
     if old.source != source:
-        return _settled(old, RequestStatus.ON_HOLD, Reason.SUPERSEDED)
+        return settle(old, RequestStatus.ON_HOLD, Reason.SUPERSEDED)
     if new is None and event.kind in _NUMBERS:
         batch.rekey(old, prepared.keys[0])
         return [(Action.OCCURRENCE_REPLACED, old.id, "the same one under another number")]
-    old.status, old.reached_by, old.version = "entered-in-error", event.kind.value, changed
+    return end(old, event, raw, "entered-in-error" if event.kind in _NUMBERS else "superseded")
+
+
+def end(old: OccurrenceRow, event: PatientEvent, raw: int, status: str) -> list[Entry]:
+    """What the event is about has taken the place of another, of which nothing waits any more; returns audit entries."""
+    old.status, old.reached_by, old.version = status, event.kind.value, version_of(event)
     old.raw, old.dirty = raw, True
-    if event.kind not in _NUMBERS:
-        old.status = "superseded"
     return [
         (Action.OCCURRENCE_REPLACED, old.id, "the one of this message"),
-        *_settled(old, RequestStatus.REVOKED, Reason.SUPERSEDED),
+        *settle(old, RequestStatus.REVOKED, Reason.SUPERSEDED),
     ]
 
 
-def _settled(row: OccurrenceRow, state: RequestStatus, reason: Reason) -> list[Entry]:
+def settle(row: OccurrenceRow, state: RequestStatus, reason: Reason) -> list[Entry]:
+    """Nothing that waits goes out by itself any more; returns audit entries."""
     entries: list[Entry] = []
     action = Action.REQUEST_HELD if state is RequestStatus.ON_HOLD else Action.REQUEST_WITHDRAWN
     for request in row.requests:

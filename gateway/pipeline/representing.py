@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateway.model.party import ContactSystem, ContactUse
 from gateway.model.when import Millis
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.rows import ContactRow, PatientRow
@@ -66,6 +67,18 @@ def contacts(uow: UnitOfWork, directory: Directory, representative: int) -> list
         sealed = directory.unseal_for(directory.patients[patient], one.sealed, b"contact_point.sealed:%d" % one.id)
         one.value = sealed.decode()
     return found
+
+
+def contact(
+    uow: UnitOfWork, directory: Directory, patient: PatientRow, representative: int, system: ContactSystem, value: str
+) -> tuple[object, ...]:
+    """A contact point of the representation as a row, sealed for the patient: it goes when they are erased."""
+    identity = uow.new_id()
+    sealed = directory.seal_for(patient, value.encode(), b"contact_point.sealed:%d" % identity)
+    return (
+        identity, representative, directory.address(value), ORIGIN, system.value, ContactUse.HOME.value, 99,
+        None, None, sealed,
+    )  # fmt: skip
 
 
 def in_words(representative: int | None) -> tuple[str, ...]:

@@ -88,7 +88,8 @@ class Restored:
     """What was done after a restore; counts. `doubted`: attempts and sends that may have left since `since`.
 
     `arrived` and `absent`: attempts of which a provider said so; `retold`: replies and receipts since then that were heard
-    again; `asked_in_vain`: channels that did not answer, or not for everything.
+    again; `asked_in_vain`: channels that did not answer, or not for everything; `not_searched`: FHIR sources whose server will not
+    be searched for what it told since.
     """
 
     since: Millis
@@ -99,6 +100,7 @@ class Restored:
     absent: int
     retold: int
     asked_in_vain: tuple[str, ...]
+    not_searched: tuple[str, ...] = ()
 
 
 def behind(store: Store, outside: Path | None) -> Lost | None:

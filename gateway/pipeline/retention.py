@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from sqlalchemy import and_, bindparam, exists, not_, or_, select, tuple_
+from sqlalchemy import Table, and_, bindparam, exists, not_, or_, select, tuple_
 
 from gateway.model.audit import Action
 from gateway.model.event import OccurrenceKind
 from gateway.model.request import CommunicationStatus
 from gateway.model.when import DAY, Millis
+from gateway.pipeline import fetching
 from gateway.pipeline.packing import pack
 from gateway.pipeline.rows import OccurrenceRow, PatientRow
 from gateway.store import tables
@@ -104,6 +105,15 @@ REPLIES = Statement(
     .limit(bindparam("limit")),
     params=("before", "limit"),
 )
+_t = tables.writeback.c
+WRITTEN_BACK = Statement(
+    "writeback.over",
+    select(_t.id)
+    .where(_t.settled < bindparam("before"), _t.state.in_(("told", "moot", "dropped")))
+    .order_by(_t.settled)
+    .limit(bindparam("limit")),
+    params=("before", "limit"),
+)
 SESSIONS = Statement(
     "staff_session.over",
     select(tables.staff_session.c.id)
@@ -127,11 +137,17 @@ def purge_replies(store: Store, keep: Millis, *, stopping: Callable[[], bool] = 
 
 def purge_sessions(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
     """Delete sessions of staff that began a month ago; audit rows of them stay. Returns how many."""
+    return _delete(store, SESSIONS, tables.staff_session, "session", stopping)
 
-    def forget(uow: UnitOfWork, found: list[int]) -> int:
-        return uow.delete(tables.staff_session, "id", found)
 
-    return _while_any(store, SESSIONS, store.clock.now() - DUPLICATES, "session", forget, stopping)
+def purge_fetches(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete what was fetched, or never will be, a month ago; audit rows of it stay. Returns how many."""
+    return _delete(store, fetching.OVER, tables.fetch, "fetch", stopping)
+
+
+def purge_writebacks(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete what servers were told, and what they need not be told, a month after; audit rows of it stay. Returns how many."""
+    return _delete(store, WRITTEN_BACK, tables.writeback, "writeback", stopping)
 
 
 def purge_links(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
@@ -183,6 +199,15 @@ def purge_facts(store: Store, keep: Millis, *, stopping: Callable[[], bool] = la
     """Forget the facts of occurrences that are over and were not heard of for `keep` millis. Returns how many."""
     before = store.clock.now() - keep
     return _in_batches(store, ENDED, (before, before), partial(_forget_facts, before), stopping)
+
+
+def _delete(store: Store, over: Statement, table: Table, what: str, stopping: Callable[[], bool]) -> int:
+    """Delete rows that were over a month ago."""
+
+    def forget(uow: UnitOfWork, found: list[int]) -> int:
+        return uow.delete(table, "id", found)
+
+    return _while_any(store, over, store.clock.now() - DUPLICATES, what, forget, stopping)
 
 
 def _while_any(

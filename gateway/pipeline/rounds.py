@@ -13,10 +13,12 @@ from gateway.pipeline.overdue import give_up_overdue
 from gateway.pipeline.retention import (
     purge_bodies,
     purge_facts,
+    purge_fetches,
     purge_links,
     purge_messages,
     purge_replies,
     purge_sessions,
+    purge_writebacks,
 )
 from gateway.store import erasures
 from gateway.store.datakeys import purge as purge_raw
@@ -86,7 +88,9 @@ class Rounds:
         purge_bodies(self._store, keep.bodies, stopping=stopping)
         purge_replies(self._store, keep.raw, stopping=stopping)
         purge_links(self._store, stopping=stopping)
+        purge_fetches(self._store, stopping=stopping)
         purge_sessions(self._store, stopping=stopping)
+        purge_writebacks(self._store, stopping=stopping)
 
     def _pause(self) -> bool:
         """Let others have the database for a moment; whether to stop."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind
-from gateway.model.event import OccurrenceKind
+from gateway.model.event import OccurrenceKind, Release
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
 from gateway.model.party import Location, Organization
 from gateway.model.when import Millis
@@ -21,6 +21,8 @@ class SourceEntry:
     """One configured feed. `id` is its row in `source`; `quarantine_ack` what an unreadable message gets.
 
     `silent_after`: Millis it may be silent while it has no habit. `holds`: its silence holds what depends on it.
+    `base`: of a FHIR server, its URL; whom its resources only refer to is then asked for there.
+    `base`: of a FHIR server, its URL, and `release` what it speaks; `tells_messages`, `tells_opt_outs`: what is written back.
     """
 
     id: int
@@ -31,6 +33,10 @@ class SourceEntry:
     region: str = "US"
     silent_after: Millis = GENEROUS
     holds: bool = True
+    base: str = ""
+    release: Release = Release.R4
+    tells_messages: bool = False
+    tells_opt_outs: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

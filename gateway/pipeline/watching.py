@@ -12,7 +12,7 @@ from gateway import telemetry
 from gateway.model.alert import AlertKind, Condition
 from gateway.model.errors import StoreError
 from gateway.model.when import MINUTE, Millis
-from gateway.pipeline import conditions
+from gateway.pipeline import conditions, fetching
 from gateway.pipeline.alerting import Standing, settle, standing
 from gateway.pipeline.silence import FeedWatch
 from gateway.pipeline.site import Site
@@ -138,6 +138,7 @@ class Watch:
             telemetry.set_alerts(one.condition for one in standing(unit).values() if one.resolved is None)
             telemetry.set_outbox_due(overdue(unit))
             telemetry.set_quarantine_open(int(unit.all(OPEN)[0][0]))
+            telemetry.set_fetches_open(int(unit.all(fetching.OPENED)[0][0]))
 
     @staticmethod
     def _guard(what: str, act: Callable[[], bool | None]) -> bool:

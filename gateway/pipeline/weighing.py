@@ -15,7 +15,7 @@ from gateway.model.errors import KeyringError
 from gateway.model.event import OccurrenceKind
 from gateway.model.facts import UNMAPPED, FactValue, Sensitivity
 from gateway.model.party import ContactSystem, ContactUse, Location
-from gateway.model.policy import Policy
+from gateway.model.policy import SERVICE_FACTS, Policy
 from gateway.model.request import RequestKind
 from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Deny
@@ -40,8 +40,6 @@ from gateway.store.uow import UnitOfWork
 
 _elements = msgspec.json.Decoder(dict[str, str]).decode
 _SYSTEMS = {ChannelKind.EMAIL: (ContactSystem.EMAIL,), ChannelKind.SMS: (ContactSystem.SMS,), ChannelKind.PORTAL: ()}
-# What kind of care each kind of occurrence is: the facts that protected services are looked for in (PV-08).
-_SERVICES = ("appointment.service", "encounter.service", "result.code", "document.type", "immunization.vaccine")
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
 _SENDING = (*PlanningCircumstances.__slots__, *SendingCircumstances.__slots__)
 _sending = attrgetter(*_SENDING)
@@ -100,7 +98,7 @@ def _known(
 
 def service_of(facts: Mapping[str, FactValue]) -> str | None:
     """The occurrence's service code, whichever kind of occurrence it is."""
-    value = next((facts[name] for name in _SERVICES if name in facts), None)
+    value = next((facts[name] for name in SERVICE_FACTS if name in facts), None)
     return str(value) if value is not None else None
 
 

@@ -1,4 +1,7 @@
-"""Who was turned away at a source's door is audited: the first at once, a flood once a minute with its count (TL-04)."""
+"""Who was turned away at a source's door is audited: the first at once, a flood once a minute with its count (TL-04).
+
+So is noted, as often, which feeds were heard without having anything to tell (S-17).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from ipaddress import ip_address
 from gateway import telemetry
 from gateway.model.audit import Action, NodeFailure
 from gateway.model.errors import CaregateError
+from gateway.store import tables
 from gateway.store.engine import Store
 
 _Seen = tuple[str, NodeFailure, str]
@@ -25,6 +29,7 @@ class Witness:
         self._store = store
         self._every = every  # seconds between two rows
         self._seen: Counter[_Seen] = Counter()
+        self._alive: set[str] = set()
         self._lock = threading.Lock()
         self._told = threading.Event()
         self._stopping = threading.Event()
@@ -50,6 +55,12 @@ class Witness:
             self._seen[seen] += 1
         self._told.set()
 
+    def heard(self, source: str) -> None:
+        """A feed told that it lives; from any thread."""
+        with self._lock:
+            self._alive.add(source)
+        self._told.set()
+
     def _run(self) -> None:
         while not self._stopping.is_set():
             self._told.wait()
@@ -61,16 +72,20 @@ class Witness:
     def _write(self) -> None:
         with self._lock:
             seen, self._seen = self._seen, Counter()
-        if not seen:
+            alive, self._alive = self._alive, set()
+        if not seen and not alive:
             return
         try:
             with self._store.begin("listen") as uow:
-                uow.audit([(Action.NODE_REFUSED, *who, count) for who, count in sorted(seen.items())])
+                if seen:
+                    uow.audit([(Action.NODE_REFUSED, *who, count) for who, count in sorted(seen.items())])
+                uow.update(tables.source, ("name",), ("last_received",), [(uow.now, one) for one in sorted(alive)])
                 uow.commit()
         except CaregateError as error:
             telemetry.log().error("witness.unwritten", error=type(error).__name__, count=seen.total())
             with self._lock:
                 self._seen.update(seen)
+                self._alive |= alive
             self._told.set()  # tried again after the pause
 
 

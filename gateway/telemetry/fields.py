@@ -10,6 +10,7 @@ from pathlib import Path
 from gateway.model.alert import AlertKind, AlertWord
 from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind, Purpose
+from gateway.model.errors import CaregateError
 from gateway.model.event import AckCode, EventKind, Result
 from gateway.model.request import CommunicationStatus, Priority, RequestStatus
 from gateway.model.verdict import Reason
@@ -48,6 +49,11 @@ def _class_name(value: object) -> object:
     return value if isinstance(value, str) and (value in _errors or _is_error(value)) else DROP
 
 
+def _own_words(value: object) -> object:
+    """The words of an error of our own tree, which quote nobody by contract; of no other one, and no text."""
+    return str(value)[:500] if isinstance(value, CaregateError) else DROP
+
+
 def _is_error(name: str) -> bool:
     """Whether an exception class of this name is loaded; looks again on a miss, for those loaded since."""
     if len(_misses) >= _MOST_MISSES or name in _misses:
@@ -79,6 +85,13 @@ _HOST = _text(r"[a-z0-9][a-z0-9.-]{0,252}|[0-9a-f:.]{2,45}")
 PARTS = ("database", "broker", "intake")  # what a process may need to be ready
 _STATES = _words(RequestStatus, CommunicationStatus, also=("starting", "ready", "draining", "stopped", "held", "open"))
 
+RESOURCES = (
+    "Patient", "Appointment", "Encounter", "Observation", "DiagnosticReport", "MedicationRequest", "MedicationDispense",
+    "Immunization", "ServiceRequest", "CarePlan", "Condition", "Coverage", "DeviceRequest", "QuestionnaireResponse",
+    "Consent", "RelatedPerson", "Communication",
+)  # fmt: skip
+"""FHIR types by name and not by shape: a family's name has the same."""
+
 FIELDS: Mapping[str, Shape] = {
     **dict.fromkeys(
         ("message", "request", "communication", "ruleset", "block", "count", "size", "seconds", "port", "line"), _number
@@ -97,6 +110,7 @@ FIELDS: Mapping[str, Shape] = {
     "alert": _words(AlertKind),
     "word": _words(AlertWord),
     "part": _words(also=PARTS),
+    "resource": _words(also=RESOURCES),
     "action": _words(Action),
     "role": _words(also=("listen", "api", "work")),
     "database": _words(also=("sqlite", "postgresql")),
@@ -104,6 +118,7 @@ FIELDS: Mapping[str, Shape] = {
     "environment": _words(also=("production", "staging", "test", "development", "demo")),
     "error": _class_name,
     "cause": _class_name,
+    "said": _own_words,
     "version": _text(r"\d[0-9A-Za-z.+-]{0,31}"),
     "digest": _text(r"[0-9a-f]{16,64}"),
     "path": _config_path,

@@ -26,6 +26,7 @@ _DOORBELLS = Counter("caregate_doorbells", "Ids handed to the broker", ["result"
 _DELIVERIES = Counter("caregate_deliveries", "Doorbells answered by a worker", ["result"], registry=REGISTRY)
 _OUTBOX = Gauge("caregate_outbox_due", "Requests due and not yet decided", registry=REGISTRY)
 _QUARANTINE = Gauge("caregate_quarantine_open", "Quarantined messages nobody resolved", registry=REGISTRY)
+_FETCHES = Gauge("caregate_fetches_open", "Resources not yet read from their server", registry=REGISTRY)
 _BATCH = Histogram(
     "caregate_batch_messages", "Messages per receive commit", buckets=(1, 2, 4, 8, 16, 32, 64, 128), registry=REGISTRY
 )
@@ -111,6 +112,11 @@ def set_outbox_due(count: int) -> None:
 def set_quarantine_open(count: int) -> None:
     """How many quarantine entries are open now."""
     _QUARANTINE.set(count)
+
+
+def set_fetches_open(count: int) -> None:
+    """How many resources must still be read from their server now."""
+    _FETCHES.set(count)
 
 
 def set_feed(source: str, *, now: Millis, last: Millis | None, usual: Millis, silent: bool) -> None:

@@ -180,11 +180,18 @@ def test_a_cleared_fact_is_removed():
     assert changes[1].standing is Standing.CHANGED
 
 
+def test_a_start_told_to_the_second_is_no_other_time_than_one_told_to_the_minute():
+    """Two feeds tell the same appointment: nobody is told that it was moved."""
+    fine = When(NOON.utc, NOON.zone, Precision.SECOND)
+    _, changes = after(visit(BOOKED, 1), visit(BOOKED, 2, start=fine))
+    assert changes[1].kind is MODIFIED
+
+
 def test_only_cancellation_and_deletion_end_an_appointment():
     """A no-show or a discharge is an outcome, not an end."""
     ends = {kind for kind in EventKind if is_end(kind)}
     assert {kind for kind in ends if kind.startswith("appointment.")} == {CANCELLED, DELETED}
-    words = ("cancelled", "deleted", "discontinued", "retracted", "withdrawn")
+    words = ("cancelled", "deleted", "discontinued", "retracted", "withdrawn", "completed", "resolved")
     assert all(kind.endswith(words) for kind in ends)
     assert EventKind.ENCOUNTER_DISCHARGE_CANCELLED not in ends
     assert EventKind.ENCOUNTER_TRANSFER_CANCELLED not in ends

@@ -241,3 +241,12 @@ def test_metrics_have_closed_labels() -> None:
     assert NAME not in text
     assert 'caregate_messages_total{result="quarantined",source="main-adt"} 1.0' in text
     assert 'source="other"' in text
+
+
+def test_only_words_of_our_own_errors_are_said(lines: Lines) -> None:
+    """They quote nobody by contract; a text, or what a library says, may."""
+    for told in (StoreUnavailable("the database is away"), NAME, ValueError(NAME)):
+        telemetry.log().warning("fhir.fetch-later", said=told)
+    first, *others = lines.events()
+    assert first["said"] == "the database is away"
+    assert [one["dropped"] for one in others] == [1, 1]

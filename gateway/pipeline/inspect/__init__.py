@@ -20,6 +20,7 @@ from gateway.pipeline.inspect.codes import UnknownCode, UnknownCodes, unknown_co
 from gateway.pipeline.inspect.consents import ConsentLine, consent_add, consent_list
 from gateway.pipeline.inspect.decisions import topics
 from gateway.pipeline.inspect.feeds import FeedLine, KindLine, feed_kinds, feeds
+from gateway.pipeline.inspect.fetches import FetchLine, fetches, fetches_again, fetches_drop
 from gateway.pipeline.inspect.handling import count, hold_requests, release_requests, withdraw_requests
 from gateway.pipeline.inspect.heard import (
     ReplyDecision,
@@ -46,13 +47,14 @@ from gateway.pipeline.inspect.quarantine import (
 )
 from gateway.pipeline.inspect.refusing import Refusals
 from gateway.pipeline.inspect.revocations import RevocationLine, revocation_settle, revocations
-from gateway.pipeline.inspect.standing import AlertLine, StatusReport, Waiting, status
+from gateway.pipeline.inspect.standing import AlertLine, StatusReport, Waiting, silent, status
 from gateway.pipeline.inspect.suppression import SuppressedLine, restore_address, suppressed, suppressed_of
 from gateway.pipeline.inspect.trace import Line, Unknown, trace_message, trace_patient, trace_request
 from gateway.pipeline.inspect.unmerging import Unmerged, unmerge
 from gateway.pipeline.inspect.unread import UnreadLine, unread, unread_seen
 from gateway.pipeline.inspect.worklist import WorkItem, WorkKind, worklist
 from gateway.pipeline.inspect.wouldsend import WouldSend, would_send
+from gateway.pipeline.inspect.writebacks import WritebackLine, writebacks, writebacks_again, writebacks_drop
 
 __all__ = [
     "COLUMNS",
@@ -63,6 +65,7 @@ __all__ = [
     "Choice",
     "ConsentLine",
     "FeedLine",
+    "FetchLine",
     "HoldLine",
     "ImportLine",
     "ImportReport",
@@ -94,6 +97,7 @@ __all__ = [
     "WorkItem",
     "WorkKind",
     "WouldSend",
+    "WritebackLine",
     "access_add",
     "access_find",
     "access_list",
@@ -107,6 +111,9 @@ __all__ = [
     "excuse_source",
     "feed_kinds",
     "feeds",
+    "fetches",
+    "fetches_again",
+    "fetches_drop",
     "form_token",
     "hold_requests",
     "hold_source",
@@ -139,6 +146,7 @@ __all__ = [
     "session_begin",
     "session_end",
     "session_find",
+    "silent",
     "status",
     "suppressed",
     "suppressed_of",
@@ -154,4 +162,7 @@ __all__ = [
     "withdraw_requests",
     "worklist",
     "would_send",
+    "writebacks",
+    "writebacks_again",
+    "writebacks_drop",
 ]

@@ -11,7 +11,7 @@ from gateway.er7.reader import parse
 from gateway.mapping.pack import Pack
 from gateway.mapping.trace import Take, TracedReader
 from gateway.model.audit import Action
-from gateway.model.event import RawMessage
+from gateway.model.event import Format, RawMessage
 from gateway.model.facts import UNMAPPED, VOCABULARY
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.quarantine import stored
@@ -74,14 +74,14 @@ def unknown_codes(gateway: Inspectable, *, reason: str, account: str, limit: int
 
 def where_to_add(pack: Pack, fact: str) -> str:
     """What an analyst edits so that a code of this fact is known: a table of the site's overlay, or caregate.yaml."""
-    tables_ = {source.codes for family in pack.families.values() if (source := family.facts.get(fact)) is not None}
+    tables_ = {source.codes for family in pack.mapped if (source := family.facts.get(fact)) is not None}
     named = sorted(one for one in tables_ if one is not None)
     return f"mappings/codes/{named[0]}.yaml" if named else "`codes` of a location in caregate.yaml"
 
 
 def places_of(pack: Pack, fact: str) -> str:
     """The fields a fact is read from, as the mappings write them: "AIL-3, PV1-3"."""
-    sources = [source for family in pack.families.values() if (source := family.facts.get(fact)) is not None]
+    sources = [source for family in pack.mapped if (source := family.facts.get(fact)) is not None]
     return ", ".join(dict.fromkeys(path for source in sources for path in source.every_path))
 
 
@@ -94,7 +94,13 @@ def _readings(
     found: dict[int, tuple[tuple[str, str, str], ...] | None] = dict.fromkeys(messages)
     for raw in found:
         message = stored(unit, gateway, raw)
-        if message is not None:
+        if message is not None and message.format is Format.FHIR:
+            from gateway.mapping.fhir.unknown import unknown
+
+            name = message.source
+            codes = unknown(gateway.pack.of(name), gateway.feeds[name], message.body, used)
+            found[raw] = tuple(dict.fromkeys(codes))
+        elif message is not None:
             name = message.source
             if name not in readers:
                 readers[name] = TracedReader(gateway.pack.of(name), gateway.feeds[name], facts=used)

@@ -14,13 +14,13 @@ from gateway.model.event import OccurrenceKind, RawMessage
 from gateway.model.facts import UNMAPPED, VOCABULARY
 from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import DAY
-from gateway.pipeline.applying import Applier
 from gateway.pipeline.batch import Batch
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.forecast import Outlook, judged
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.quarantine import stored
 from gateway.pipeline.inspect.words import ABOUT_REQUEST
+from gateway.pipeline.matching import Matcher
 from gateway.pipeline.preparing import prepare
 from gateway.pipeline.rows import OccurrenceRow, PatientRow
 from gateway.store import tables
@@ -128,9 +128,9 @@ def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Count
         counts.unjudged.append(Unjudged(occurrence=row.id, facts=missing))
         return
     rules = gateway.rules.current()
-    applier = Applier(batch, batch.directory, gateway.site, rules, baseline=False)
+    matcher = Matcher(batch, batch.directory, gateway.site, rules)
     patient = batch.directory.root(row.patient)
-    plan = applier.replan(row, patient, occurred=None, raw=row.raw or None, ended_by=Reason.NO_LONGER_MATCHES)
+    plan = matcher.replan(row, patient, occurred=None, raw=row.raw or None, ended_by=Reason.NO_LONGER_MATCHES)
     for entry in plan.entries:
         if entry[0] in (Action.REQUEST_PLANNED, Action.REQUEST_HELD):
             counts.planned[f"{entry[2]} {entry[3]}"] += 1
@@ -143,7 +143,7 @@ def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Count
         elif entry[0] == Action.REQUEST_WITHDRAWN:
             counts.withdrawn[str(entry[2])] += 1
         elif entry[0] == Action.REQUEST_PLANNED and counts.outlook is not None:
-            counts.outlook.count(_verdict(gateway, applier, row, patient, entry[1]))
+            counts.outlook.count(_verdict(gateway, batch, matcher, row, patient, entry[1]))
     entries = plan.entries or (
         [(Action.EVENT_UNCHANGED, row.reached_by, row.id, "facts read again")] if row.dirty else []
     )
@@ -152,13 +152,13 @@ def _plan(gateway: Inspectable, batch: Batch, row: OccurrenceRow, counts: _Count
 
 
 def _verdict(
-    gateway: Inspectable, applier: Applier, row: OccurrenceRow, patient: PatientRow, request: int
+    gateway: Inspectable, batch: Batch, matcher: Matcher, row: OccurrenceRow, patient: PatientRow, request: int
 ) -> Verdict | None:
     """What the gates would say of a request just planned."""
     made = next(one for one in row.requests if one.id == request)
-    rules, batch = gateway.rules.current(), applier.batch
+    rules = gateway.rules.current()
     return judged(
-        batch.uow, batch.directory, gateway.site, gateway.channels, rules, applier.across,
+        batch.uow, batch.directory, gateway.site, gateway.channels, rules, matcher.across,
         rule=rules.ruleset.rules[made.rule], request=made, patient=patient, occurrence=row,
     )  # fmt: skip
 

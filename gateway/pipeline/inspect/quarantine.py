@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, select
 from gateway.er7.ack import meaning
 from gateway.model.audit import Action
 from gateway.model.errors import CommandError
-from gateway.model.event import Format, Outcome, RawMessage, Result
+from gateway.model.event import Outcome, RawMessage, Result
 from gateway.model.when import Millis
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.joining import reread
@@ -130,4 +130,4 @@ def stored(unit: Reader, gateway: Inspectable, message: int) -> RawMessage | Non
     if name is None or opened is None:
         return None
     body, charset = opened
-    return RawMessage(source=name, format=Format.HL7V2, body=body, received=received, charset=charset)
+    return RawMessage(source=name, format=gateway.feeds[name].format, body=body, received=received, charset=charset)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from gateway.model.audit import Action
 from gateway.model.consent import ANY
 from gateway.model.errors import CommandError
-from gateway.model.party import ContactSystem, ContactUse, Identifier
+from gateway.model.party import ContactSystem, Identifier
 from gateway.model.when import Millis
 from gateway.pipeline import representing
 from gateway.pipeline.directory import Directory
@@ -17,7 +17,6 @@ from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.trace import family_of, find_patient
 from gateway.pipeline.rows import ContactRow
 from gateway.store import tables
-from gateway.store.uow import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +72,7 @@ def add(
         values = (
             identity, row.token, role, ",".join(wanted), *period, evidence, uow.now, account, sealed,
         )  # fmt: skip
-        contacts = [_contact(uow, directory, row.token, identity, system, value) for system, value in told]
+        contacts = [representing.contact(uow, directory, row, identity, system, value) for system, value in told]
         directory.flush()
         uow.insert(tables.representative, representing.COLUMNS, [values])
         uow.insert(tables.contact_point, ContactRow.COLUMNS, contacts)
@@ -135,15 +134,3 @@ def _system(text: str) -> tuple[ContactSystem, str]:
     if not (name and at and "." in domain) or any(one.isspace() for one in told):
         raise CommandError("an address is an e-mail address or a number like +13125550100")
     return ContactSystem.EMAIL, told
-
-
-def _contact(
-    uow: UnitOfWork, directory: Directory, patient: int, representative: int, system: ContactSystem, value: str
-) -> tuple[object, ...]:
-    """A contact point of the representation, sealed for the patient: it goes when they are erased."""
-    identity = uow.new_id()
-    sealed = directory.seal_for(directory.patients[patient], value.encode(), b"contact_point.sealed:%d" % identity)
-    return (
-        identity, representative, directory.address(value), representing.ORIGIN, system.value, ContactUse.HOME.value, 99,
-        None, None, sealed,
-    )  # fmt: skip

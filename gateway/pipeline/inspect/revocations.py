@@ -10,7 +10,7 @@ from gateway.model.audit import Action
 from gateway.model.errors import CommandError
 from gateway.model.when import Millis
 from gateway.pipeline.inspect.parts import Inspectable
-from gateway.pipeline.revoking import FAILED, OPEN, SETTLED
+from gateway.pipeline.optouts import FAILED, OPEN, SETTLED
 from gateway.store import tables
 from gateway.store.statement import Statement
 from gateway.store.uow import Reader

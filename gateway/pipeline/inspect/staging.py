@@ -106,10 +106,13 @@ def staged_message(
         prepared = None
         if opened is not None:
             body, charset = opened
-            raw = RawMessage(source=name, format=Format.HL7V2, body=body, received=received, charset=charset)
+            raw = RawMessage(
+                source=name, format=gateway.feeds[name].format, body=body, received=received, charset=charset
+            )
             prepared = prepare(gateway.store.keyring, raw, readers[name](raw))
         batch = _batch(gateway, uow, rules)
-        blank = RawMessage(source=name, format=Format.HL7V2, body=b"", received=received)
+        format_ = gateway.feeds[name].format if name in gateway.feeds else Format.HL7V2
+        blank = RawMessage(source=name, format=format_, body=b"", received=received)
         stage = _stage(gateway, channels, rules, batch, blank, prepared, received if at_receipt else None)
         same = changed_since(gateway, uow, received) is None  # the same words as `trace` has
         stage.log = tuple((unmatched(gateway, entry) if same else None) or words(entry) for entry in entries)

@@ -12,8 +12,10 @@ from gateway.model.when import MINUTE, Millis
 from gateway.pipeline import brakes, conditions, pacing
 from gateway.pipeline.alerting import standing
 from gateway.pipeline.inspect.feeds import FeedLine, feeds
+from gateway.pipeline.inspect.fetches import failed
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.revocations import failing
+from gateway.pipeline.inspect.writebacks import unwritten
 from gateway.pipeline.watching import OPEN
 from gateway.store import seal, tables
 from gateway.store.statement import Statement
@@ -70,8 +72,8 @@ class StatusReport:
 
     `overdue_since`: when the oldest undecided send fell due. `watched`: when a process that works looked last.
     `sealed_until`: when the last audit block was made; `unsealed_since`: the oldest row that is in none.
-    `revocations`: opt-outs that others could not be told of; `agreements`: channels whose business-associate agreement
-    is missing, over or over soon. `attention`: what needs a person; `broken`: what does not work; both in closed words.
+    `fetches`: resources that could not be read from their server. `revocations`: opt-outs that others could not be told of; `agreements`: channels whose business-associate agreement
+    is missing, over or over soon. `silent`: rules of which no channel is configured, so that nothing of them is sent. `attention`: what needs a person; `broken`: what does not work; both in closed words.
     """
 
     at: Millis
@@ -84,8 +86,10 @@ class StatusReport:
     unsealed_since: Millis | None
     watched: Millis | None
     alerts: tuple[AlertLine, ...]
+    fetches: int
     revocations: int
     agreements: tuple[str, ...]
+    silent: tuple[str, ...]
     attention: tuple[str, ...]
     broken: tuple[str, ...]
 
@@ -104,7 +108,8 @@ def status(gateway: Inspectable) -> StatusReport:
         head, unsealed = seal.head(unit), conditions.unsealed_since(unit)
         watched = unit.all(WATCHED)[0][0]
         alerts = _alerts(unit)
-        untold = failing(unit)
+        untold, unfetched = failing(unit), sum(one.count for one in failed(unit, {}))
+        refused = unwritten(unit, gateway.site.sources)
         now = unit.now
     ending = _agreements(gateway, now)
     holds = sum(one.count for one in outbox if one.state == RequestStatus.ON_HOLD and one.reason not in _BY_ITSELF)
@@ -119,14 +124,28 @@ def status(gateway: Inspectable) -> StatusReport:
         unsealed_since=unsealed,
         watched=watched,
         alerts=alerts,
+        fetches=unfetched,
         revocations=untold,
         agreements=ending,
+        silent=silent(gateway),
         attention=(
             *_attention(lines, quarantined, holds, alerts, stopped=stopped),
+            *(("fetches",) if unfetched else ()),
             *(("revocations",) if untold else ()),
+            *(("writebacks",) if refused else ()),
             *(("agreements",) if ending else ()),
         ),
         broken=_broken(now, oldest, unsealed, watched),
+    )
+
+
+def silent(gateway: Inspectable) -> tuple[str, ...]:
+    """The active rules none of whose channels is configured, each with those it asks for: "result-available (portal)"."""
+    rules = gateway.rules.current().ruleset.rules
+    return tuple(
+        f"{name} ({', '.join(rule.channels)})"
+        for name, rule in sorted(rules.items())
+        if gateway.channels.keys().isdisjoint(rule.channels)
     )
 
 

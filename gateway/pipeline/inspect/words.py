@@ -121,15 +121,23 @@ def _scope(scope: Entry) -> str:
     return ", ".join(f"any {name}" if one == "*" else str(one) for name, one in zip(names, scope, strict=False))
 
 
+def _incomplete(e: Entry) -> str:
+    told = dict(e[1])
+    if "awaits" in told:
+        return f"{told.get('type')} received from {told.get('source')}; it waits for its {told['awaits']}, who is fetched first"
+    return f"a part of {told.get('type') or 'a message'} received from {told.get('source')}; it waits for the rest"
+
+
 _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.MESSAGE_RECEIVED: _received,
     Action.MESSAGE_IGNORED: lambda e: f"message ignored: {e[1]}",
     Action.MESSAGE_REPEATED: lambda e: f"message {e[1]} came again; nothing stored, its acknowledgement repeated",
     Action.MESSAGE_QUARANTINED: lambda e: f"message {e[1]}: {e[2]} at {dict(e[3]).get('place') or 'the whole message'}",
-    Action.MESSAGE_INCOMPLETE: lambda e: (
-        f"a part of {dict(e[1]).get('type') or 'a message'} received from {dict(e[1]).get('source')}; it waits for the rest"
-    ),
+    Action.MESSAGE_INCOMPLETE: _incomplete,
     Action.MESSAGE_JOINED: lambda e: f"put together from the parts {', '.join(map(str, e[1:]))}",
+    Action.FETCH_WANTED: lambda e: f"fetch {e[1]}: something is read from the server of {e[2]}: {e[3]}",
+    Action.FETCH_ENDED: lambda e: f"fetch {e[1]}: {_tail(e, 2)}",
+    Action.CURSOR_MOVED: lambda e: f"{e[1]} remembers where it stands: {e[2]}",
     Action.SEQUENCE_STARTED: lambda e: f"{e[1]} started its numbers again; told to go on with {e[2]}",
     Action.SEQUENCE_RESET: lambda e: f"{e[1]} began its numbers anew; the last one was {e[2]}",
     Action.SEQUENCE_REFUSED: lambda e: f"{e[1]} sent number {e[2]}, expected was {e[3]}: not stored, not processed",
@@ -193,6 +201,9 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.KEYS_PROTECTED: lambda e: f"the key file put under {e[1]} key {e[2]}",
     Action.ADDRESS_RESTORED: lambda e: f"address {e[1]} may be written to again: {_tail(e, 2)}",
     Action.UNREAD_SEEN: lambda e: f"message {e[1]} lies unread; seen to by hand: {_tail(e, 2)}",
+    Action.WRITEBACK_WANTED: lambda e: f"the server of {e[1]} is to be told of {e[2]} messages",
+    Action.WRITEBACK_TOLD: lambda e: f"attempt {e[1]}: the server of {e[2]} was told: {e[3]}",
+    Action.WRITEBACK_SETTLED: lambda e: f"attempt {e[1]}: the server of {e[2]}: {e[3]}, {_tail(e, 4)}",
     Action.REVOCATION_SETTLED: lambda e: f"the opt-out of consent {e[1]} told to {e[2]} by hand: {_tail(e, 3)}",
     Action.RECEIPT_RECORDED: lambda e: f"attempt {e[1]}: the provider says {_tail(e, 2)}",
     Action.REPLY_RECEIVED: lambda e: f"reply {e[1]} by {e[2]}: understood as {e[3]}, {e[4]}",

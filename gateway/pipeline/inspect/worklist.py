@@ -14,8 +14,10 @@ from gateway.model.audit import Action
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, to_datetime
 from gateway.pipeline import brakes, unheard
+from gateway.pipeline.inspect.fetches import failed
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.words import released_by
+from gateway.pipeline.inspect.writebacks import unwritten
 from gateway.pipeline.rows import split_reasons
 from gateway.pipeline.rules import activations
 from gateway.policy.gates import PLANNING
@@ -113,6 +115,8 @@ class WorkKind(StrEnum):
     REPLY = "reply"
     UNREAD = "unread"
     REVOCATION = "revocation"
+    FETCH = "fetch"
+    WRITEBACK = "writeback"
     QUARANTINE = "quarantine"
     UNMAPPED_CODE = "unmapped-code"
     HELD = "held"
@@ -151,6 +155,8 @@ def _everything(gateway: Inspectable, unit: Reader, limit: int) -> Iterator[Work
     yield from _replies(unit, limit)
     yield from _unread(gateway, unit, limit)
     yield from _revocations(unit, limit)
+    yield from _fetches(gateway, unit)
+    yield from _writebacks(gateway, unit)
     yield from _quarantine(gateway, unit)
     yield from _rules(unit)
 
@@ -252,12 +258,27 @@ def _revocations(unit: Reader, limit: int) -> Iterator[WorkItem]:
         yield _item(unit, WorkKind.REVOCATION, identity, what, command, since=ids.time_of(identity))
 
 
+def _writebacks(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
+    for one in unwritten(unit, gateway.site.sources):
+        what = f"the server of {one.source} could not be told of messages ({one.state})"
+        command = f"writebacks again --source {one.source} {WHY} (or drop)"
+        yield _item(unit, WorkKind.WRITEBACK, one.source, what, command, since=one.since, count=one.count)
+
+
 def _quarantine(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
     names = {entry.id: name for name, entry in gateway.site.sources.items()}
     for source, count, first in unit.all(UNREAD):
         name = names.get(source, str(source))
         what = f"messages of {name} cannot be read"
         yield _item(unit, WorkKind.QUARANTINE, name, what, "quarantine list", since=first, count=count)
+
+
+def _fetches(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
+    """What a server refused or could not be understood of: asked again once somebody has mended why."""
+    for one in failed(unit, gateway.site.sources):
+        what = f"resources could not be read from the server of {one.source}: {one.state}"
+        command = f"fetches again --source {one.source} {WHY} (or drop)"
+        yield _item(unit, WorkKind.FETCH, one.source, what, command, since=one.since, count=one.count)
 
 
 def _rules(unit: Reader) -> Iterator[WorkItem]:

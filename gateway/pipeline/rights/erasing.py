@@ -15,6 +15,8 @@ from gateway.model.audit import Action
 from gateway.model.errors import CommandError
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
+from gateway.pipeline import fetching
+from gateway.pipeline.directory import identifier_of
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.rights.persons import Who, family
 from gateway.store import datakeys, tables
@@ -71,6 +73,7 @@ def erase_tokens(uow: UnitOfWork, tokens: Sequence[int], *, reason: str) -> Eras
     work = _Work(uow, list(tokens))
     keys = _lock(work)
     withdrawn = _withdraw(work)
+    _forget_resources(work)
     _forget_identifiers(work, reason)
     _forget_person(work)
     _forget_visits(work)
@@ -108,6 +111,18 @@ def _withdraw(work: _Work) -> list[int]:
     for one in waiting:
         work.uow.audit([(Action.REQUEST_WITHDRAWN, one, Reason.PATIENT_ERASED)], request=one, patients=work.tokens[:1])
     return waiting
+
+
+def _forget_resources(work: _Work) -> None:
+    """They are asked for at no server any more, and a delete there finds nothing of theirs here."""
+    uow = work.uow
+    known = uow.lookup(tables.resource, ("id",), "patient", work.tokens)
+    uow.delete(tables.resource, "id", [one for (one,) in known])
+    owners: dict[int, int] = dict(uow.lookup(tables.patient, ("token", "key"), "token", work.tokens))
+    keys = datakeys.open_keys(uow, sorted(owners.values()))
+    for token, sealed in uow.lookup(tables.identifier, ("patient", "sealed"), "patient", work.tokens):
+        if (key := keys[owners[token]]) is not None:
+            fetching.forget_patient(uow, identifier_of(key, sealed, token).value)
 
 
 def _forget_identifiers(work: _Work, reason: str) -> None:
@@ -161,6 +176,7 @@ def _forget_texts(work: _Work) -> None:
     sent = uow.lookup(tables.communication, ("id", "sealed_body"), "patient", tokens)
     texts = [(None, one) for one, body in sent if body is not None]
     uow.update(tables.communication, ("id",), ("sealed_body",), texts)
+    uow.delete(tables.writeback, "about", [one for one, _ in sent])  # no server is told of them any more
     replies = [(None, "done", one) for (one,) in uow.lookup(tables.inbound, ("id",), "patient", tokens)]
     uow.update(tables.inbound, ("id",), ("sealed", "state"), replies)
     work.counts |= {"texts": len(texts), "replies": len(replies)}

@@ -1,0 +1,75 @@
+"""A deleted resource names nobody: what it told is found by its id, withdrawn where it is an occurrence, and never permits any more."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+
+from gateway.model.audit import Action
+from gateway.model.event import EventKind
+from gateway.model.verdict import Reason
+from gateway.pipeline import relatives
+from gateway.pipeline.batch import Batch
+from gateway.pipeline.preparing import Prepared, PreparedEvent
+from gateway.pipeline.rows import PatientRow
+
+Entry = tuple[Any, ...]
+
+UNKNOWN = "nothing is known of what was deleted"
+_CONSENT, _RELATIVE = "Consent", "RelatedPerson"
+_DELETED = EventKind.PATIENT_DELETED
+
+
+class _Head(msgspec.Struct):
+    """What a message says it is."""
+
+    resourceType: str = ""  # noqa: N815 - FHIR's own name
+
+
+_head = msgspec.json.Decoder(_Head).decode
+
+
+def occurrences(
+    batch: Batch, one: Prepared, prepared: PreparedEvent
+) -> Sequence[tuple[PatientRow, PreparedEvent]] | None:
+    """Of an event that names nobody, the occurrences it is about with their patients; None of any other event.
+
+    Of a deleted patient whom nobody knows there are none.
+    """
+    if prepared.event.kind is _DELETED and batch.directory.resolve(prepared.ids)[0] is None:
+        return ()
+    if prepared.ids:
+        return None
+    named = {row.occurrence for row in batch.resources.known(one.resource)}
+    own = batch.occurrence(prepared.keys)
+    rows = [row for row in batch.occurrences.values() if row.id in named or row is own]
+    return [(batch.directory.root(row.patient), replace(prepared, keys=(row.key,))) for row in rows]
+
+
+def people(batch: Batch, one: Prepared) -> list[PatientRow]:
+    """Whom a Consent or RelatedPerson was about that is gone now; nobody, for any other message."""
+    if one.reading.events or one.reading.type not in (_CONSENT, _RELATIVE) or not _tells_a_delete(one.message.body):
+        return []
+    found = {row.patient for row in batch.resources.known(one.resource) if not row.occurrence}
+    return [batch.directory.root(token) for token in sorted(found)]
+
+
+def _tells_a_delete(body: bytes) -> bool:
+    """A delete comes as a history Bundle, anything else as the resource itself; the reader has checked the rest."""
+    try:
+        return _head(body).resourceType == "Bundle"
+    except msgspec.DecodeError:
+        return False
+
+
+def depart(batch: Batch, one: Prepared, patient: PatientRow) -> list[Entry]:
+    """Who was told to represent them does no more; what a consent permitted waits until a person has looked."""
+    entries = relatives.end(batch.directory, one.resource)
+    batch.resources.tell(one.resource, patient.token, 0, one.message.received)
+    if one.reading.type == _CONSENT and Reason.CONSENT_UNCLEAR not in patient.holds:
+        batch.directory.hold(patient, Reason.CONSENT_UNCLEAR)
+        entries.append((Action.PATIENT_HELD, patient.token, Reason.CONSENT_UNCLEAR))
+    return entries
