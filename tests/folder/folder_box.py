@@ -45,6 +45,9 @@ class MemoryIntake:
     def witness(self, source: str, failure: object, host: str) -> None:
         raise AssertionError("a folder has no door")
 
+    def heard(self, source: str) -> None:
+        raise AssertionError("a folder has no heartbeats")
+
     def close(self) -> None:
         self.gate.set()
         self._offers.put(None)

@@ -52,6 +52,9 @@ class MemoryIntake:
     def witness(self, source: str, failure: NodeFailure, host: str) -> None:
         self.witnessed.append((source, failure, host))
 
+    def heard(self, source: str) -> None:
+        raise AssertionError("HL7 v2 has no heartbeats")
+
     def close(self) -> None:
         self.gate.set()
         self._offers.put(None)

@@ -209,6 +209,6 @@ def test_a_stranger_has_nothing_of_its_request_read(feed, monkeypatch):
     def read(_value):
         raise AssertionError
 
-    monkeypatch.setattr("connectors.sources.http.exchange._media", read)
+    monkeypatch.setattr("connectors.sources.http.endpoint.media_of", read)
     lab = feed(bearer=[{"token": "a-token-of-sixteen-characters"}])
     assert lab.post(admission(1)).status_code == 401

@@ -120,7 +120,7 @@ def test_waiting_for_our_own_commit_does_not_count_against_the_sender(listening,
 
 
 def test_an_idle_connection_stays_open_unless_configured(listening, admission, read):
-    """F-13: silence is ordinary; TCP keepalive and no delay are on."""
+    """F-13, X-01: silence is ordinary; TCP keepalive and no delay are on."""
     here = listening()
     client = here.client()
     assert read(client.send(admission))["MSA"][1] == "AA"

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 
 from connectors.sources.options import Seconds, Size, Texts
 from gateway.er7.batchack import BatchAck
+from gateway.model.event import Format
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,100}")
 _SUFFIX = re.compile(r"\.[A-Za-z0-9._-]{1,30}")
@@ -48,6 +49,7 @@ class FolderOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     path: Path
+    format: Format = Format.HL7V2  # FHIR: NDJSON, resources, Bundles of any size
     pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
     order: Order = Order.NAME
     interval: Annotated[Seconds, Field(gt=0)] = 5.0  # between two looks
@@ -67,4 +69,6 @@ class FolderOptions(BaseModel):
     def _apart(self) -> Self:
         if len({self.done, self.failed, self.replies}) < 3:
             raise ValueError("done, failed and replies must be three folders")
+        if self.format is Format.FHIR and self.batch_ack is not None:
+            raise ValueError("batch_ack: only batches of HL7 v2 are answered")
         return self

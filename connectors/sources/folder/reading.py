@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import BinaryIO, Self, cast
 
 from connectors.sources.folder.ripening import Stamp, stamp_of
+from gateway import fhirfile
 from gateway.er7.batch import Part, Piece, split
+from gateway.model.event import Format
 
 _CHUNK = 1 << 18
 _TOO_LONG = "it is longer than this folder accepts"
@@ -33,7 +35,7 @@ class Reading:
     A name that ends in `.gz` is unpacked while it is read, and never into more than `most` bytes.
     """
 
-    def __init__(self, path: Path, *, limit: int, most: int) -> None:
+    def __init__(self, path: Path, *, limit: int, most: int, of: Format = Format.HL7V2) -> None:
         # O_NOFOLLOW: it was a regular file when it was listed; O_NONBLOCK: a pipe in its place must not make us wait
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         self._file = os.fdopen(handle, "rb", buffering=_CHUNK)
@@ -42,6 +44,7 @@ class Reading:
         self._regular = stat.S_ISREG(told.st_mode)
         self._packed = path.name.endswith(".gz")
         self._limit = limit
+        self._name = path.name if of is Format.FHIR else None
         self._too_long = not self._packed and told.st_size > most
         self._unpacked: BinaryIO | gzip.GzipFile = gzip.GzipFile(fileobj=self._file) if self._packed else self._file
         self._stream = _Measured(self._unpacked, most)
@@ -52,7 +55,7 @@ class Reading:
         return self._stream.digest.digest()
 
     def parts(self) -> Iterator[Part | Damage]:
-        """The file taken apart (`er7.batch.split`), and last why the rest of it cannot be. Raises OSError."""
+        """The file taken apart (`er7.batch.split`, `fhirfile.split`), and last why the rest of it cannot be. Raises OSError."""
         if not self._regular:
             yield Damage("it is not a regular file")
             return
@@ -60,7 +63,7 @@ class Reading:
             yield Damage(_TOO_LONG)
             return
         last: Piece | None = None  # it is half a message if the file turns out to be damaged behind it
-        for part in split(cast(BinaryIO, self._stream), limit=self._limit):
+        for part in self._split(cast(BinaryIO, self._stream)):
             if last is not None:
                 yield last
             last = part if isinstance(part, Piece) else None
@@ -70,6 +73,11 @@ class Reading:
             yield Damage(self._stream.damage)
         elif last is not None:
             yield last
+
+    def _split(self, stream: BinaryIO) -> Iterator[Part]:
+        if self._name is not None:
+            return fhirfile.split(stream, limit=self._limit, name=self._name)
+        return split(stream, limit=self._limit)
 
     def __enter__(self) -> Self:
         return self

@@ -18,7 +18,7 @@ from connectors.sources.options import read
 from connectors.sources.tally import Tally
 from gateway.er7.batchack import BatchAck
 from gateway.model.errors import CommandError
-from gateway.model.event import Format, RawMessage
+from gateway.model.event import RawMessage
 from gateway.ports import Clock, Intake, Options
 from gateway.telemetry import log
 
@@ -139,7 +139,7 @@ class FolderSource:
         )
 
     def _message(self, body: bytes) -> RawMessage:
-        return RawMessage(source=self.name, format=Format.HL7V2, body=body, received=self._clock.now())
+        return RawMessage(source=self.name, format=self.options.format, body=body, received=self._clock.now())
 
 
 def _why(error: OSError) -> str:

@@ -161,7 +161,7 @@ class Watching:
 
     async def _read(self, found: Found, report: Report, reply: Path | None) -> Through:
         path, options = self._options.path / found.name, self._options
-        with Reading(path, limit=options.max_message, most=options.max_file) as reading:
+        with Reading(path, limit=options.max_message, most=options.max_file, of=options.format) as reading:
             if reading.stamp != found.stamp:
                 return Through.STOPPED  # it changed since it was listed: it ripens again
             passage = Passage(report, self._patience, self._replier, reply)

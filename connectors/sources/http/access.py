@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import hashlib
-import hmac
 from binascii import Error as Base64Error
 from collections.abc import Sequence
 from enum import StrEnum
 
+from connectors.sources.doors import digest, fitting
 from connectors.sources.http.options import HttpOptions
 from connectors.sources.options import admits
 
@@ -28,8 +27,8 @@ class Access:
     def __init__(self, options: HttpOptions) -> None:
         self._options = options
         self._known = {
-            "bearer": [_digest(one.token.get_secret_value().encode()) for one in options.bearer],
-            "basic": [_digest(f"{one.username}:{one.password.get_secret_value()}".encode()) for one in options.basic],
+            "bearer": [digest(one.token.get_secret_value().encode()) for one in options.bearer],
+            "basic": [digest(f"{one.username}:{one.password.get_secret_value()}".encode()) for one in options.basic],
         }
 
     @property
@@ -53,14 +52,7 @@ class Access:
         scheme, _, rest = value.partition(b" ")
         kind = scheme.lower().decode("latin-1")
         shown = _decoded(rest.strip()) if kind == "basic" else rest.strip()
-        digest = _digest(shown)
-        # every one is compared: how many there are and which one fits must not show in the time it takes
-        fits = [hmac.compare_digest(digest, one) for one in self._known.get(kind, [])]
-        return True in fits
-
-
-def _digest(secret: bytes) -> bytes:
-    return hashlib.sha256(secret).digest()
+        return fitting(digest(shown), self._known.get(kind, [])) is not None
 
 
 def _decoded(value: bytes) -> bytes:

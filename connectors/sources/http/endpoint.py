@@ -12,10 +12,11 @@ from typing import Any
 from connectors.sources.acks import Replier
 from connectors.sources.batches import offer_batch
 from connectors.sources.deliveries import Deliveries, Delivery
-from connectors.sources.http import exchange
+from connectors.sources.exchange import CLOSE, Answer, Incoming, Receive, Request, Send, problem, read_body, write
+from connectors.sources.http import replies
 from connectors.sources.http.access import Access, Judgement
-from connectors.sources.http.exchange import Answer, Media, Receive, Request, Send, problem, read_body, write
 from connectors.sources.http.options import HttpOptions, OnFailure
+from connectors.sources.http.replies import Media, media_of
 from connectors.sources.offering import Offering
 from connectors.sources.tally import Tally
 from gateway.er7.batch import Part, Piece, bounded, holds_batch, split, split_frame
@@ -55,30 +56,31 @@ class Endpoint:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Answer one request."""
-        answer = await self._answer(Request(scope), receive)
+        incoming = Incoming(receive)
+        answer = await self._answer(Request(scope), incoming)
         if answer is not None:
             if answer.told:
                 self.tally.tell(answer.told)
-            await write(send, answer)
+            await write(send, answer, incoming)
 
     async def _answer(self, request: Request, receive: Receive) -> Answer | None:
         turned_away = self._turned_away(request)
         if turned_away is not None:
             return turned_away
-        media = request.media  # read only of who is welcome
+        media = media_of(request)  # read only of who is welcome
         if media is None:
-            return exchange.NOT_HL7
+            return replies.NOT_HL7
         intake = self._intake
         if intake is None:
-            return exchange.CLOSED
+            return replies.CLOSED
         if self._inside >= self._options.max_waiting:
-            return exchange.CROWDED
+            return replies.CROWDED
         self._inside += 1
         self.quiet.clear()
         try:
             options = self._options
             body = await read_body(receive, request, limit=options.max_body, within=options.body_timeout)
-            return await self._taken(body, media, intake) if isinstance(body, bytes) else body
+            return await self._taken(body, media, intake) if isinstance(body, bytes) else replies.UNREAD[body]
         finally:
             self._inside -= 1
             if not self._inside:
@@ -86,27 +88,27 @@ class Endpoint:
 
     def _turned_away(self, request: Request) -> Answer | None:
         if request.method != "POST":
-            return exchange.NOT_POST
+            return replies.NOT_POST
         judgement = self._access.judge(request.host, request.all(b"authorization"))
         if judgement in _FAILURES and self._intake is not None:
             self._intake.witness(self.name, _FAILURES[judgement], request.host)
         if judgement is Judgement.WELCOME:
             return None
         if judgement is Judgement.STRANGER:
-            return exchange.STRANGER
+            return replies.STRANGER
         challenges = [("www-authenticate", one) for one in self._access.challenges]
         told = "http.credentials-wrong" if judgement is Judgement.WRONG else "http.credentials-missing"
-        return problem(401, "who is calling must be proven", *challenges, ("connection", "close"), told=told)
+        return problem(401, "who is calling must be proven", *challenges, CLOSE, told=told)
 
     async def _taken(self, body: bytes, media: Media, intake: Intake) -> Answer:
         if not body.strip(_BLANK):
-            return exchange.EMPTY
+            return replies.EMPTY
         message, parts = await self._apart(body)
         problems = {part.problem for part in parts if isinstance(part, Piece) and part.body is None}
         if "too-many-parts" in problems:
-            return exchange.TOO_MANY
+            return replies.TOO_MANY
         if problems or (message is None and not parts):
-            return exchange.UNENDED
+            return replies.UNENDED
         # Order is the client's duty (H-05); posts that come together are taken in the order in which they were complete.
         self._order = self._order or asyncio.Lock()
         async with self._order:
@@ -130,12 +132,12 @@ class Endpoint:
     async def _one(self, body: bytes, media: Media, offering: Offering) -> Answer:
         outcome = await offering.one(self._message(body, media))
         if outcome is None:
-            return exchange.BUSY
+            return replies.BUSY
         if outcome.result is Result.FAILED and self._options.on_failure is OnFailure.UNAVAILABLE:
-            return exchange.BUSY
+            return replies.BUSY
         ack = self._reply.one(body, outcome)
         if ack is None and outcome.result is Result.FAILED:
-            return exchange.BUSY  # a 204 would say that it is stored (law 1)
+            return replies.BUSY  # a 204 would say that it is stored (law 1)
         return Answer(204) if ack is None else _hl7(ack, media)
 
     async def _several(self, body: bytes, parts: Sequence[Part], media: Media, offering: Offering) -> Answer:
@@ -154,7 +156,7 @@ class Endpoint:
         failed = any(outcome.result is Result.FAILED for outcome in fared.outcomes.values())
         nothing = fared.untaken > 0 and fared.untaken == len(fared.outcomes)
         if nothing or (failed and self._options.on_failure is OnFailure.UNAVAILABLE):
-            return exchange.BUSY
+            return replies.BUSY
         reply = await asyncio.get_running_loop().run_in_executor(None, self._reply.batch, fared)
         return _hl7(reply, media)
 

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.sources.doors import ServedPath
 from connectors.sources.options import Networks, Seconds, Size
 from gateway.er7.ack import AckMode
 from gateway.er7.batchack import BatchAck
-
-_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,100}){1,8}")
-_OURS = ("/health", "/metrics")
 
 
 class OnFailure(StrEnum):
@@ -21,14 +18,6 @@ class OnFailure(StrEnum):
 
     REJECT = "reject"  # 200 with AR 207
     UNAVAILABLE = "unavailable"  # 503: for senders that give up on any negative answer
-
-
-def _path(value: str) -> str:
-    if not _PATH.fullmatch(value) or ".." in value:
-        raise ValueError("write a path as /hl7/lab, without a slash at its end")
-    if value.startswith(_OURS):
-        raise ValueError("this path is taken by Caregate's own pages")
-    return value
 
 
 class BearerOptions(BaseModel):
@@ -53,7 +42,7 @@ class HttpOptions(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    path: Annotated[str, AfterValidator(_path)] | None = None  # /hl7/<name of the source>
+    path: ServedPath | None = None  # /hl7/<name of the source>
     bearer: tuple[BearerOptions, ...] = ()  # H-06
     basic: tuple[BasicOptions, ...] = ()
     allow: Networks = ()  # empty: any address

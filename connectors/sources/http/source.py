@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from connectors.sources.acks import Replier
+from connectors.sources.doors import unsafe
 from connectors.sources.http.endpoint import Endpoint
 from connectors.sources.http.options import HttpOptions
 from connectors.sources.options import read
@@ -36,7 +37,9 @@ class HttpSource:
 
     def routes(self, door: Door) -> Routes:
         """Our path. Raises ConfigError when patients' data or a feed would stand open there (H-06)."""
-        for problem in _unsafe(self.options, door):
+        told = self.options
+        ways = "bearer, basic"
+        for problem in unsafe(door, plaintext=told.plaintext, allow=told.allow, proven=told.authenticates, ways=ways):
             raise ConfigError(f"source {self.name}: {problem}")
         return (Route(path=self.path, application=self._endpoint),)
 
@@ -51,19 +54,3 @@ class HttpSource:
         loop = asyncio.get_running_loop()  # not the one that the requests live on
         if not await loop.run_in_executor(None, self._endpoint.quiet.wait, self.options.stop_timeout):
             log().warning("http.stopped-unanswered", source=self.name)
-
-
-def _unsafe(options: HttpOptions, door: Door) -> list[str]:
-    if options.plaintext and door.tls:
-        return ["plaintext: the server it is mounted on has `api.tls`: remove one of the two"]
-    if door.loopback:
-        return []
-    if options.plaintext:
-        return [] if options.allow else ["plaintext: name the addresses of the proxy that ends TLS in `allow`"]
-    if not door.tls:
-        return [
-            "beyond loopback it needs `api.tls`; behind a proxy that ends TLS, plaintext: yes and its address in allow"
-        ]
-    if not (options.authenticates or door.certificates):
-        return ["beyond loopback callers must prove who they are: bearer, basic, or `api.tls.client_ca`"]
-    return []
