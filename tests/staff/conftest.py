@@ -46,9 +46,9 @@ def caller(site, address):
     return lambda *roles, **headers: Caller(address, site.key(*roles) if roles else None, **headers)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
-    """Debian's browser, without a window; skipped where there is none."""
+    """Debian's browser, without a window; skipped where there is none. Not longer than its file: its event loop would run on beneath the next one's."""
     found = shutil.which("chromium") or shutil.which("chromium-browser")
     if found is None:
         absent("chromium", "it is not installed (apt-get install chromium)")
