@@ -6,12 +6,13 @@ Only tests that pass say anything. What a rule says without being tested is a gu
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gateway.analyst.outcome import against
-from gateway.analyst.rule_cases import Case
+from gateway.analyst.rule_cases import Case, Later
 from gateway.analyst.rule_seen import CANCEL, HOLD, UNLESS, WHERE, Section
+from gateway.analyst.rule_tests import beside
 from gateway.analyst.scene import CaseScene
 from gateway.model.rule import Condition, Rule
 from gateway.model.verdict import Reason
@@ -19,7 +20,7 @@ from gateway.ruleset import RuleSet, cancels, deciding, holding
 from gateway.ruleset.match import answer
 from gateway.yamlfile import load as read_yaml
 
-Place = tuple[str, ...]  # the path of a condition, or of `cancel`, `once_per`, `effective`, in its file
+Place = tuple[str, ...]  # the path of a condition, or of `cancel`, `once_per`, `alike`, `effective`, in its file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -69,8 +70,8 @@ def _open(rule: Rule, cases: Sequence[Case]) -> Iterator[tuple[Place, tuple[str,
         _look(rule, case, shown)
     for place in _places(rule):
         missing = [word for word, places in (("met", shown.met), ("decides", shown.decided)) if place not in places]
-        if place == ("once_per",):
-            missing = [word for word in missing if word == "decides"]  # that an only one is not withdrawn says nothing
+        if place in (("once_per",), ("alike",)):
+            missing = [word for word in missing if word == "decides"]  # what comes of one alone says nothing
         if missing:
             yield place, tuple(missing)
 
@@ -84,6 +85,8 @@ def _places(rule: Rule) -> Iterator[Place]:
         yield ("cancel",)
     if rule.once_per_patient:
         yield ("once_per",)
+    if rule.alike:
+        yield ("alike",)
 
 
 def _sections(rule: Rule) -> Iterable[tuple[Section, tuple[Condition, ...]]]:
@@ -124,12 +127,14 @@ def _look_planned(rule: Rule, case: Case, shown: _Shown) -> None:
 
 def _look_across(rule: Rule, case: Case, shown: _Shown) -> None:
     """`then`: what cancelled meets every condition of `cancel`; what failed by one condition alone is decided by it."""
+    if case.expect.sends and any(_else_withdrawn(rule, case, later) for later in case.then):
+        shown.decided.add(("alike",))
     cancel = rule.cancel
     if cancel is None:
         return
     cancelled = {one.because for one in case.expect.withheld} >= {Reason.CANCELLED_BY_EVENT}
     for later in case.then:
-        if cancels(rule, later.event, later.at, later.facts, since=case.occurred):
+        if cancels(rule, later.event, later.at, later.facts, own=case.facts, since=case.occurred):
             if cancelled:
                 shown.met.update((*CANCEL, condition.fact) for condition in cancel.where)
                 shown.decided.add(("cancel",))
@@ -138,6 +143,11 @@ def _look_across(rule: Rule, case: Case, shown: _Shown) -> None:
             shown.decided.update((*CANCEL, one.fact) for one in failing[:1])
     if case.expect.sends:
         shown.met.add(("cancel",))
+
+
+def _else_withdrawn(rule: Rule, case: Case, later: Later) -> bool:
+    """Whether another thing is let be only because it is not alike."""
+    return beside(rule, case, later) is None and beside(replace(rule, alike=()), case, later) is not None
 
 
 _ADVICE: Mapping[str, str] = {
@@ -149,6 +159,7 @@ _ADVICE: Mapping[str, str] = {
 _WHOLE: Mapping[str, str] = {
     "cancel": "in which another event (`then`) cancels: `withheld: {because: cancelled-by-event}`",
     "once_per": "in which a later one (`then`) withdraws it: `withheld: {because: superseded}`",
+    "alike": "in which another one (`then`) tells something else: it still sends",
     "effective": "on a day outside: `silent: {because: effective}`",
 }
 

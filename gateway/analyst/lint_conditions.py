@@ -88,10 +88,19 @@ def _never_told(seen: Seen) -> Iterator[Finding]:
             sentence = _UNTOLD[section].format(fact=condition.fact, told=_spoken(told))
             yield _at(seen, "CG032", section, condition, sentence)
     yield from _schedule_never_told(seen, spaces)
+    yield from _never_alike(seen, spaces if cancel is None else spaces & across)
     for number, name in enumerate(seen.rule.reveals):
         if space_of(name) not in spaces:
             sentence = f"the rule's events never tell `{name}`: no message could be written; take it out"
             yield seen.at("CG032", sentence, "send", "reveals", number)
+
+
+def _never_alike(seen: Seen, told: frozenset[str]) -> Iterator[Finding]:
+    """Both sides must tell it, and the same person is no likeness."""
+    for number, name in enumerate(seen.rule.alike):
+        if space_of(name) not in told - {"patient", "event"}:
+            sentence = f"`{name}` is not told on both sides: nothing would ever be alike; take it out"
+            yield seen.at("CG032", sentence, "alike", number)
 
 
 def _known_later(seen: Seen) -> Iterator[Finding]:

@@ -120,7 +120,7 @@ def _not_refused(asked: Condition, inner: Rule) -> bool:
 def _own_cancel(seen: Seen) -> Iterator[Finding]:
     """A reminder of one visit that any other visit like it withdraws."""
     rule = seen.rule
-    if rule.cancel is None or not rule.schedule.before or rule.once_per_patient:
+    if rule.cancel is None or not rule.schedule.before or rule.once_per_patient or rule.alike:
         return
     again = sorted(rule.cancel.events & rule.events)
     if again and all_imply(rule.where, rule.cancel.where):
@@ -133,9 +133,9 @@ def _own_cancel(seen: Seen) -> Iterator[Finding]:
 
 def _own_once(seen: Seen) -> Iterator[Finding]:
     rule = seen.rule
-    if rule.once_per_patient and rule.schedule.before:
+    if rule.once_per_patient and rule.schedule.before and not rule.alike:
         sentence = (
             f"a later `{rule.schedule.anchor}` withdraws what waits for an earlier one, which still takes place:"
-            " `once_per` is for what is counted `after` something; take it out"
+            " `once_per` is for what is counted `after` something; take it out, or tell what must be `alike`"
         )
         yield seen.at("CG045", sentence, "once_per")

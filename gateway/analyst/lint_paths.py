@@ -15,12 +15,12 @@ from gateway.analyst.hl7v2.asking import Child, NoAnswer
 from gateway.analyst.hl7v2.segments import NAMES
 from gateway.analyst.hl7v2.standard import VERSIONS, Catalogue, Standard
 from gateway.er7 import paths as er7
-from gateway.mapping.merge import SECTIONS, SINGLES
 from gateway.mapping.pack import files
+from gateway.mapping.schema import MappingFile
 from gateway.model.errors import ConfigError
 from gateway.yamlfile import Node, load
 
-_SECTIONS = tuple(name for name in SECTIONS if name != "messages")
+_SECTIONS = tuple(name for name in MappingFile.SECTIONS if name != "messages")
 _LATEST = "2.9"  # hl7apy has no tables of it: what is known of it here is added to 2.8.2's
 _FIELD = re.compile(r"[A-Z][A-Z0-9]{2}-[1-9]\d?")
 
@@ -114,7 +114,7 @@ def _versions(node: Node) -> frozenset[str]:
 
 def _paths(node: Node) -> Iterator[Node]:
     """Every path written in a mapping file, where it stands."""
-    sources = [node.get(name) for name in ("key", *SINGLES)]
+    sources = [node.get(name) for name in ("key", *MappingFile.SINGLES)]
     for name in _SECTIONS:
         section = node.get(name)
         if section is not None and isinstance(section.value, Mapping):

@@ -10,7 +10,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.mapping.feed import Feed
-from gateway.model.event import EventKind
+from gateway.model.event import EventKind, Release
 from gateway.model.verdict import Reason
 
 
@@ -57,6 +57,23 @@ class FeedGiven(_Strict):
         default="no", description="Whether a message that nothing maps is refused instead of ignored.", examples=["yes"]
     )
 
+    release: Release = Field(default=Release.R4, description="Of FHIR: the release its server speaks.", examples=["R5"])
+    base: str = Field(
+        default="",
+        description="Of FHIR: the server whose logical ids these are.",
+        examples=["https://ehr.example.org/fhir"],
+    )
+    also: list[str] = Field(
+        default=[],
+        description="Of FHIR: other URLs by which that server calls itself in references.",
+        examples=['["https://old.example.org/fhir"]'],
+    )
+    systems: dict[str, str] = Field(
+        default={},
+        description="Of FHIR: identifier systems, and the assigning authority (and type) they are.",
+        examples=["{urn:oid:1.2.3: LAKESIDE|MR}"],
+    )
+
     def feed(self) -> Feed:
         """The feed as the reader takes it."""
         return Feed(
@@ -69,6 +86,10 @@ class FeedGiven(_Strict):
             not_vip=frozenset(self.not_vip),
             test_identifiers=frozenset(self.test_identifiers),
             strict_types=self.strict == "yes",
+            release=self.release,
+            base=self.base,
+            also=tuple(self.also),
+            systems=dict(self.systems),
         )
 
 
@@ -119,6 +140,24 @@ class EventExpected(_Strict):
     merged_from: list[str] | None = Field(
         default=None, description="All numbers of whom MRG names.", examples=["[LAKESIDE|MR|99]"]
     )
+    by_reference: Answer | None = Field(
+        default=None,
+        description="Of FHIR: `yes` where the person is only referred to, and fetched when nobody knows them.",
+        examples=["yes"],
+    )
+    also: list[str] | None = Field(
+        default=None,
+        description="Other keys of the very same thing.",
+        examples=["[fhir|a1|https://ehr.example.org/fhir]"],
+    )
+    parent: str | None = Field(
+        default=None, description="The key of what it is a part of.", examples=["filler|F1|LAKE|"]
+    )
+    representatives: list[str] | None = Field(
+        default=None,
+        description="Who receives in the patient's stead: role, yes or no, name, addresses.",
+        examples=["[parent yes Pat Doe home email pat@example.org]"],
+    )
     replaces: str | None = Field(
         default=None, description="The key of what it takes the place of.", examples=["visit|V1|LAKESIDE"]
     )
@@ -162,11 +201,18 @@ class Expected(_Strict):
 
 
 class MappingCase(_Strict):
-    """One test: a name that is a sentence, a message, what is expected."""
+    """One test: a name that is a sentence, a message or a resource, what is expected."""
 
     name: str = Field(description="A sentence that is true.", examples=["a cancelled visit is cancelled"])
-    message: str = Field(
-        description="The message, one segment a line (write `|` after the colon).", examples=["MSH|^~\\&|ADT|LAKESIDE"]
+    message: str | None = Field(
+        default=None,
+        description="The message, one segment a line (write `|` after the colon).",
+        examples=["MSH|^~\\&|ADT|LAKESIDE"],
+    )
+    resource: str | None = Field(
+        default=None,
+        description="Or the FHIR resource as JSON (write `|` after the colon).",
+        examples=['\'{"resourceType": "Patient", "id": "12"}\''],
     )
     feed: FeedGiven | None = Field(
         default=None, description="How its sender speaks, instead of the file's.", examples=["{zone: America/New_York}"]

@@ -12,8 +12,9 @@ from gateway.model.event import PatientEvent, Reading
 from gateway.yamlfile import Node
 from gateway.yamlfile import load as read_yaml
 
-_KIND = "hl7v2"
-_SINGLES = ("key", "replaces")
+_MESSAGES, _RESOURCES = "hl7v2", "fhir"
+_KINDS = (_MESSAGES, _RESOURCES)
+_SINGLES = ("key", "replaces", "consents", "representatives")
 _SECTIONS = ("messages", "facts", "person", "flags", "visit_flags")
 _OWN_KEYS = ("telecom", "identifiers", "merged_from")  # slots of `person` with a key of their own in a test
 
@@ -36,17 +37,19 @@ class Tried:
     """What tests of mappings looked at: message types, what each of them came to, what each of them told of whom.
 
     `came`: by message type, the kinds of event and the reasons to ignore that were expected. `told`: by message type,
-    facts, "key", "replaces" and "visit_flags.<reason>". `person`: slots, and "flags.<reason>"; those hold for every type.
+    facts, "key", "replaces" and "visit_flags.<reason>". `person`: by kind of mapping, slots and "flags.<reason>"; those hold
+    for every type.
     """
 
     types: set[str] = field(default_factory=set)
     came: set[tuple[str, str]] = field(default_factory=set)
     told: set[tuple[str, str]] = field(default_factory=set)
-    person: set[str] = field(default_factory=set)
+    person: set[tuple[str, str]] = field(default_factory=set)
 
     def add(self, case: MappingCase, reading: Reading) -> None:
         """Count what a test expected of what was read."""
         self.types.add(reading.type)
+        kind = _MESSAGES if case.resource is None else _RESOURCES
         if reading.ignored is not None and reading.ignored == case.expect.ignored:
             self.came.add((reading.type, reading.ignored))
         for wanted, event in zip(case.expect.every_event or [], reading.events, strict=False):
@@ -54,9 +57,7 @@ class Tried:
                 self.came.add((reading.type, event.kind.value))
             self.told.update((reading.type, name) for name in wanted.facts if name in event.facts)
             self.told.update((reading.type, name) for name in (*_structural(wanted), *_named(wanted, event)))
-            self.person.update(wanted.person)
-            self.person.update(name for name in _OWN_KEYS if getattr(wanted, name) is not None)
-            self.person.update(f"flags.{reason}" for reason in wanted.flags or {} if reason in event.flags)
+            self.person.update((kind, name) for name in _of_the_person(wanted, event))
 
     def update(self, other: Tried) -> None:
         """Count what other tests looked at as well."""
@@ -64,6 +65,13 @@ class Tried:
         self.came |= other.came
         self.told |= other.told
         self.person |= other.person
+
+
+def _of_the_person(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
+    """Slots and flags of the person that a test names."""
+    yield from wanted.person
+    yield from (name for name in _OWN_KEYS if getattr(wanted, name) is not None)
+    yield from (f"flags.{reason}" for reason in wanted.flags or {} if reason in event.flags)
 
 
 def _structural(wanted: EventExpected) -> Iterator[str]:
@@ -81,6 +89,10 @@ def _named(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
         yield "key"
     if visit is not None and visit.replaces is not None and wanted.replaces is not None:
         yield "replaces"
+    if event.consents and wanted.consents is not None:
+        yield "consents"
+    if event.representatives and wanted.representatives is not None:
+        yield "representatives"
     yield from (f"visit_flags.{reason}" for reason in wanted.visit_flags or {} if reason in event.visit_flags)
 
 
@@ -93,37 +105,45 @@ def unread(folders: Sequence[Path], tried: Sequence[Tried]) -> list[Unread]:
     seen = Tried()
     for folder, looked in zip(reversed(folders), reversed(tried), strict=True):
         seen.update(looked)
-        found += (line for path in files(folder, _KIND) for line in _file(path, seen))
+        found += (line for kind in _KINDS for path in files(folder, kind) for line in _file(path, kind, seen))
     return sorted(found)
 
 
 def percent(folders: Sequence[Path], open_: Sequence[Unread]) -> float:
     """How many of a hundred such lines were read; 100 when there are none."""
-    total = sum(len(_lines(read_yaml(path), Tried())) for folder in folders for path in files(folder, _KIND))
+    every = ((kind, path) for folder in folders for kind in _KINDS for path in files(folder, kind))
+    total = sum(len(_lines(read_yaml(path), kind, Tried())) for kind, path in every)
     return 100.0 if not total else 100.0 * (total - len(open_)) / total
 
 
-def _file(path: Path, tried: Tried) -> Iterator[Unread]:
-    for (line, column), (known, sentence) in _lines(read_yaml(path), tried).items():
+def _file(path: Path, kind: str, tried: Tried) -> Iterator[Unread]:
+    for (line, column), (known, sentence) in _lines(read_yaml(path), kind, tried).items():
         if not known:
             yield Unread(file=str(path), line=line, column=column, sentence=sentence)
 
 
-def _lines(node: Node, tried: Tried) -> dict[tuple[int, int], tuple[bool, str]]:
+def _lines(node: Node, kind: str, tried: Tried) -> dict[tuple[int, int], tuple[bool, str]]:
     """By place, every line that counts: whether a test read it, and what to say when none did.
 
     What an overlay takes out (nothing written) does not count. A line with several names (an alias) is read under any.
     """
-    messages = node.get("messages")
-    types = tuple(messages.keys) if messages is not None else tuple(tried.types)  # an overlay may name none of its own
+    types = _types(node) or tuple(tried.types)  # an overlay may name none of its own
     found: dict[tuple[int, int], tuple[bool, str]] = {}
-    for place, known, sentence in (*_entries(node, types, tried), *_words(messages, tried)):
+    for place, known, sentence in (*_entries(node, kind, types, tried), *_words(node, tried)):
         before = found.get(place, (False, sentence))
         found[place] = (known or before[0], before[1])
     return found
 
 
-def _entries(node: Node, types: Sequence[str], tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
+def _types(node: Node) -> tuple[str, ...]:
+    """The message types a mapping names, or the resource it reads."""
+    messages, resource = node.get("messages"), node.get("resource")
+    if messages is not None:
+        return tuple(messages.keys)
+    return () if resource is None else (str(resource.value),)
+
+
+def _entries(node: Node, kind: str, types: Sequence[str], tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
     for name in _SINGLES:
         if name in node.keys:
             known = any((type_, name) in tried.told for type_ in types)
@@ -133,27 +153,27 @@ def _entries(node: Node, types: Sequence[str], tried: Tried) -> Iterator[tuple[t
         for name, place in found.keys.items() if found is not None else ():
             entry = node.get(section, name)
             if entry is not None and entry.value is not None:
-                yield place, *_entry(section, name, types, tried)
+                yield place, *_entry(section, name, kind, types, tried)
 
 
-def _entry(section: str, name: str, types: Sequence[str], tried: Tried) -> tuple[bool, str]:
+def _entry(section: str, name: str, kind: str, types: Sequence[str], tried: Tried) -> tuple[bool, str]:
     """Whether a test read an entry of a section, and what to say when none did."""
     if section == "messages":
         return name in tried.types, f"no test reads a `{name}`"
     if section == "person":
-        return name in tried.person, f"no test expects the person's `{name}`"
+        return (kind, name) in tried.person, f"no test expects the person's `{name}`"
     if section == "flags":
-        return f"flags.{name}" in tried.person, f"no test expects `{name}`: name it under `flags` of one"
+        return (kind, f"flags.{name}") in tried.person, f"no test expects `{name}`: name it under `flags` of one"
     fact = name if section == "facts" else f"visit_flags.{name}"
     known = any((type_, fact) in tried.told for type_ in types)
     return known, f"no test expects `{name}`: name it under `{section}` of one"
 
 
-def _words(messages: Node | None, tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
-    """The words that decide, under `when`: read where a test of the message type expects what they say."""
-    for type_ in messages.keys if messages is not None else ():
-        assert messages is not None
-        when = messages.get(type_, "when")
+def _words(node: Node, tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
+    """The words that decide, under `when`: read where a test of the message type or resource expects what they say."""
+    messages = node.get("messages")
+    for type_ in _types(node):
+        when = node.get("when") if messages is None else messages.get(type_, "when")
         for word, place in when.keys.items() if when is not None else ():
             assert when is not None
             told = when.get(word, "event") or when.get(word, "ignored")

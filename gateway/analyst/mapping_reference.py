@@ -11,7 +11,8 @@ from gateway.analyst import mapping_cases as case
 from gateway.analyst.reference import Part, chapter, table
 from gateway.mapping import schema
 from gateway.mapping.computed import Computation
-from gateway.mapping.pack import COMPUTED, Pack
+from gateway.mapping.fhir import schema as fhir
+from gateway.mapping.pack import COMPUTED, RESOURCE_COMPUTED, Pack
 from gateway.mapping.subjects import SUBJECTS
 from gateway.model.facts import Sensitivity
 
@@ -24,13 +25,14 @@ Made by `caregate mappings reference` from the code that reads the files; do not
 """
 _PARTS: tuple[tuple[str, tuple[Part, ...]], ...] = (
     (
-        "A mapping: `hl7v2/<name>.yaml`",
+        "A mapping of messages: `hl7v2/<name>.yaml`",
         (
             ("", schema.MappingFile),
-            ("messages.<type>, when.<word>", schema.Trigger),
+            ("messages.<type>, when.<word> (of resources too)", schema.Trigger),
             ("facts.<fact>, person.<slot>, flags.<hold>, visit_flags.<hold>, key, decide", schema.Source),
         ),
     ),
+    ("A mapping of FHIR resources: `fhir/<name>.yaml`", (("", fhir.ResourceFile),)),
     ("A code table: `codes/<name>.yaml`", (("", schema.CodesFile), ("words.<word>", schema.WordEntry))),
     (
         "Tests beside a mapping: `<name>.test.yaml`",
@@ -50,7 +52,9 @@ def mapping_reference(pack: Pack) -> str:
     parts = [_HEAD, *(chapter(title, parts) for title, parts in _PARTS)]
     parts.append(table("What a mapping may be about", ("about", "events", "statuses"), _subjects()))
     head = ("compute", "paths", "`codes`", "gives", "meaning")
-    parts.append(table("Computations", head, map(_computation, sorted(COMPUTED.values(), key=lambda one: one.name))))
+    for title, register in (("Computations", COMPUTED), ("Computations of FHIR resources", RESOURCE_COMPUTED)):
+        every = sorted(register.values(), key=lambda one: one.name)
+        parts.append(table(title, head, map(_computation, every)))
     parts.append(table("Code tables", ("table", "codes", "words"), _tables(pack)))
     return "\n".join(parts)
 

@@ -1,4 +1,4 @@
-"""The tests beside each mapping: the very reader that `receive` uses, on a message written as text."""
+"""The tests beside each mapping: the very readers that `receive` uses, on a message or resource written as text."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from gateway.analyst import spoken
 from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, MappingCase
 from gateway.analyst.mapping_coverage import Tried
 from gateway.mapping.feed import Feed
+from gateway.mapping.fhir.reader import FhirReader
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import TEST_SUFFIX, Pack, load_pack
 from gateway.model.errors import ConfigError
@@ -37,7 +38,7 @@ class Finding:
 
 
 def run(folders: Path | Sequence[Path], tried: list[Tried] | None = None) -> list[Finding]:
-    """Run every `hl7v2/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
+    """Run every `hl7v2/*.test.yaml` and `fhir/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
 
     The tests of a folder see the mappings of that folder and of those before it. `tried` gets what the tests
     of each folder looked at, for `mapping_coverage.unread`. Raises ConfigError when mappings
@@ -62,8 +63,8 @@ def run(folders: Path | Sequence[Path], tried: list[Tried] | None = None) -> lis
 
 
 def case_files(folder: Path) -> list[Path]:
-    """The mapping tests of a folder, sorted by name."""
-    return sorted((folder / "hl7v2").glob(f"*{TEST_SUFFIX}"))
+    """The mapping tests of a folder: of messages, then of resources, each sorted by name."""
+    return [path for kind in ("hl7v2", "fhir") for path in sorted((folder / kind).glob(f"*{TEST_SUFFIX}"))]
 
 
 def run_file(pack: Pack, path: Path, tried: Tried | None = None) -> Iterator[Finding]:
@@ -78,16 +79,20 @@ def run_file(pack: Pack, path: Path, tried: Tried | None = None) -> Iterator[Fin
 
 
 class _Bench:
-    """A feed and its reader."""
+    """A feed and its readers."""
 
     def __init__(self, pack: Pack, feed: Feed) -> None:
         self.feed = feed
-        self._reader = Hl7v2Reader(pack, feed)
+        self._messages = Hl7v2Reader(pack, feed)
+        self._resources = FhirReader(pack, feed)
 
-    def read(self, message: str) -> Reading:
-        return self._reader(
-            RawMessage(source=self.feed.name, format=Format.HL7V2, body=body_of(message), received=_RECEIVED)
-        )
+    def read(self, case: MappingCase) -> Reading:
+        if case.message is not None:
+            return self._messages(self._raw(Format.HL7V2, body_of(case.message)))
+        return self._resources(self._raw(Format.FHIR, (case.resource or "").encode()))
+
+    def _raw(self, format_: Format, body: bytes) -> RawMessage:
+        return RawMessage(source=self.feed.name, format=format_, body=body, received=_RECEIVED)
 
 
 def _line(node: Node, number: int) -> int:
@@ -96,7 +101,10 @@ def _line(node: Node, number: int) -> int:
 
 
 def _failures(bench: _Bench, case: MappingCase, tried: Tried | None) -> Iterator[str]:
-    reading = bench.read(case.message)
+    if (case.message is None) is (case.resource is None):
+        yield "a test needs either a `message` or a `resource`"
+        return
+    reading = bench.read(case)
     if tried is not None:
         tried.add(case, reading)
     yield from _outcome(reading, case.expect)
@@ -141,6 +149,10 @@ def _compared(wanted: EventExpected, event: PatientEvent, feed: Feed) -> Iterato
         "identifiers": lambda: [spoken.identifier(one) for one in event.identifiers],
         "merged_from": lambda: [spoken.identifier(one) for one in event.merged_from],
         "replaces": lambda: event.occurrence and event.occurrence.replaces,
+        "parent": lambda: event.occurrence and event.occurrence.parent,
+        "also": lambda: [] if event.occurrence is None else list(event.occurrence.also),
+        "by_reference": lambda: spoken.value(event.by_reference),
+        "representatives": lambda: [spoken.representative(one) for one in event.representatives],
         "consents": lambda: [spoken.consent(one) for one in event.consents],
         "flags": lambda: {reason: spoken.value(held) for reason, held in event.flags.items()},
         "visit_flags": lambda: {reason: spoken.value(held) for reason, held in event.visit_flags.items()},

@@ -5,14 +5,14 @@ Made from the mappings, the rules and the policy themselves, so that what is sig
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from gateway.analyst.phi_standard import BUILT_IN, FIELDS, SEGMENTS
-from gateway.mapping.pack import Family, Pack
+from gateway.mapping.pack import Family, Pack, ResourceFamily
 from gateway.mapping.schema import Source
 from gateway.mapping.subjects import SUBJECTS
-from gateway.model.facts import VOCABULARY
+from gateway.model.facts import REFERENCE, VOCABULARY
 from gateway.model.rule import Rule
 from gateway.render.templates import Templates
 from gateway.render.values import allowed_names
@@ -32,6 +32,14 @@ GATES: Mapping[str, str] = {
     "document.type": "protected-service, unmapped-code",
     "document.location": "protected-service, unmapped-code; zone and sender",
     "immunization.vaccine": "protected-service, unmapped-code",
+    "observation.code": "protected-service, unmapped-code",
+    "order.code": "protected-service, unmapped-code",
+    "order.location": "protected-service, unmapped-code; zone and sender",
+    "careplan.category": "protected-service, unmapped-code",
+    "condition.code": "protected-service, unmapped-code",
+    "device.code": "protected-service, unmapped-code",
+    "questionnaire.code": "protected-service, unmapped-code",
+    "communication.category": "protected-service, unmapped-code",
     "immunization.location": "protected-service, unmapped-code; zone and sender",
     "patient.age": "age-known, minor",
     "patient.state": "quiet-hours",
@@ -179,8 +187,21 @@ def _fields(rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept) ->
             yield from told.other(
                 "person", source, f"hold of the person: {hold}", "the reason, while the person is known"
             )
+        for slot, source in one.resource_person.items():
+            yield from told.person(slot, within(source, "Patient"))
+        for hold, source in one.resource_flags.items():
+            what = f"hold of the person: {hold}"
+            yield from told.other("person", within(source, "Patient"), what, "the reason, while the person is known")
         for family in one.families.values():
             yield from told.family(family)
+        for resource in one.resources.values():
+            yield from told.resource(resource)
+
+
+def within(source: Source, resource: str) -> Source:
+    """The same with its paths written from the type of the resource: `Appointment.start`."""
+    paths = [path if path.startswith(resource) else f"{resource}.{path}" for path in source.every_path]
+    return source.model_copy(update={"path": None, "paths": paths})
 
 
 class _Told:
@@ -201,32 +222,58 @@ class _Told:
 
     def family(self, family: Family) -> Iterator[FieldRead]:
         """What one mapping reads of its messages."""
+        yield from self._occurrence(family, lambda source: source)
+        if family.named is not None:
+            yield from self.other(family.name, family.named, "its parts, which go when it goes", _DROPPED)
+
+    def resource(self, family: ResourceFamily) -> Iterator[FieldRead]:
+        """What one mapping reads of its resources."""
+
+        def whole(source: Source) -> Source:
+            return within(source, family.resource)
+
+        yield from self._occurrence(family, whole)
+        if family.about != "Patient":
+            kept = f"sealed, of a source with `write_back`; {self._kept.facts} after it is over"
+            yield self._line(f"{family.resource}.id", family.name, f"`{REFERENCE}`", REFERENCE, kept)
+        singles: Iterable[tuple[Source | None, str, str]] = (
+            (family.patient, "whom it is about", "identifiers, to find the person"),
+            (family.survivor, "into whom the person was merged", "identifiers, to find the person"),
+            (family.consents, "consent or refusal, without its text", "6y: evidence"),
+            (family.representatives, "who receives in the patient's stead", "sealed, while they represent"),
+        )
+        for single, becomes, how in singles:
+            if single is not None:
+                yield from self.other(family.name, whole(single), becomes, how)
+
+    def _occurrence(self, family: Family | ResourceFamily, whole: Callable[[Source], Source]) -> Iterator[FieldRead]:
+        """What becomes an occurrence; `whole`: a source with its paths as the page writes them."""
         structural = SUBJECTS[family.about].structural if family.about != "Patient" else ()
         for fact, source in family.facts.items():
-            yield from self._fact(family, fact, source, structural)
+            yield from self._fact(family, fact, whole(source), structural)
         for hold, source in family.visit_flags.items():
-            yield from self.other(
-                family.name, source, f"hold of the occurrence: {hold}", "the reason, with the occurrence"
-            )
+            becomes = f"hold of the occurrence: {hold}"
+            yield from self.other(family.name, whole(source), becomes, "the reason, with the occurrence")
         what = f"identity of the {family.about}"
         singles: Iterable[tuple[Source | None, str, str]] = (
             (family.key, what, "a keyed digest, with the occurrence"),
             (family.replaces, f"{what} it replaces", "a keyed digest, with the occurrence"),
             (family.parent, f"{what} it is a part of", "a keyed digest, with the occurrence"),
-            (family.named, "its parts, which go when it goes", _DROPPED),
             (family.changed, "when it last changed", "with the occurrence"),
             (family.decide, "which event it is", _DROPPED),
         )
         for single, becomes, how in singles:
             if single is not None:
-                yield from self.other(family.name, single, becomes, how)
+                yield from self.other(family.name, whole(single), becomes, how)
 
     def other(self, mapping: str, source: Source, becomes: str, kept: str) -> Iterator[FieldRead]:
         """What becomes no fact."""
         for path in source.every_path:
             yield self._line(path, mapping, becomes, None, kept)
 
-    def _fact(self, family: Family, fact: str, source: Source, structural: tuple[str, ...]) -> Iterator[FieldRead]:
+    def _fact(
+        self, family: Family | ResourceFamily, fact: str, source: Source, structural: tuple[str, ...]
+    ) -> Iterator[FieldRead]:
         used, column = fact in self._rules.facts_used, fact in structural
         kept = f"sealed; {self._kept.facts} after it is over" if used else "as a column of the occurrence"
         for path in source.every_path:
@@ -258,7 +305,7 @@ class _Told:
         words = (
             self._pack.sensitivity(fact, word)
             for pack in self._pack.every
-            for family in pack.families.values()
+            for family in pack.mapped
             if fact in family.facts and (table := family.facts[fact].codes) is not None
             for word in pack.tables[table].words
         )
@@ -271,7 +318,7 @@ def _asking(rules: Iterable[Rule], fact: str) -> Iterator[str]:
     for rule in rules:
         cancelling = rule.cancel.where if rule.cancel is not None else ()
         asked = {one.fact for one in (*rule.where, *rule.unless, *rule.hold, *cancelling)}
-        if fact in asked or fact in (rule.schedule.anchor, rule.expires):
+        if fact in asked or fact in (rule.schedule.anchor, rule.expires, *rule.alike):
             yield rule.name
 
 

@@ -22,6 +22,9 @@ BUILT_IN: Mapping[str, tuple[str, str]] = {
     "ARV-2, ARV-6": ("whether a restriction is taken back or over", "not kept"),
     "PV1-2": ("whether there is a visit at all", "not kept"),
     "ORC, OBR, RXE, RXO, RXD, RXA, TXA": ("where one order of several begins", "not kept"),
+    "FHIR id, meta.versionId, meta.lastUpdated": ("which version of which resource, and when", "with the message"),
+    "FHIR meta.tag, meta.security": ("whether it is a part of a resource, or test data", "not kept"),
+    "FHIR identifier.system": ("whether we wrote it ourselves", "not kept"),
     "RGS-2, AIS-2, AIG-2, AIL-2, AIP-2": ("whether a resource was deleted", "not kept"),
     "AIS-5, AIS-6, AIG-9, AIG-10, AIL-7, AIL-8, AIP-7, AIP-8": ("how a resource's start differs", "not kept"),
 }

@@ -166,11 +166,10 @@ def _told_by(fact: Fact, pack: Pack) -> str:
     if fact.name.startswith("patient."):
         return "`person`"
     space, _, what = fact.name.partition(".")
-    families = pack.families.values()
     if what == "status" and space != "appointment":  # `messages` say it, not a path
-        found = sorted(one.name for one in families if one.key and SUBJECTS[one.about].prefix == space)
+        found = sorted(one.name for one in pack.mapped if one.key and SUBJECTS[one.about].prefix == space)
     else:
-        found = sorted(one.name for one in families if fact.name in one.facts)
+        found = sorted(one.name for one in pack.mapped if fact.name in one.facts)
     return ", ".join(f"`{name}`" for name in found) or "nobody yet"
 
 
@@ -181,6 +180,9 @@ def _events(pack: Pack) -> Iterator[tuple[str, ...]]:
             for message, trigger in family.messages.items():
                 if kind in (trigger.event, *(one.event for one in trigger.when.values())):
                     found.setdefault(family.name, []).append(message)
+        for resource in pack.resources.values():
+            if any(kind is one.event for one in resource.when.values()):
+                found.setdefault(resource.name, []).append(resource.resource)
         name = f"`{kind.value}`" + ("" if kind.fires else " (silent: no rule may name it)")
         messages = ", ".join(sorted({message for some in found.values() for message in some}))
         yield (

@@ -17,7 +17,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.policy import Policy
 from gateway.model.rule import Rule
 from gateway.model.verdict import Reason
-from gateway.ruleset import RuleSet, anchor_of, cancels, deciding, in_effect, load, planned
+from gateway.ruleset import RuleSet, alike, anchor_of, cancels, deciding, in_effect, load, planned
 from gateway.ruleset.conditions import like
 from gateway.ruleset.load import TEST_SUFFIX
 
@@ -136,17 +136,19 @@ def _in_the_end(rule: Rule, case: Case, came: Came) -> Came:
     if came.kind in ("withheld", "skipped"):
         return came
     for later in case.then:
-        reason = _beside(rule, case, later)
+        reason = beside(rule, case, later)
         if reason is not None and (came.moment is None or later.at <= came.moment):
             return Came(step=came.step, kind="withheld", reasons=(reason,), gate="across")
     return came
 
 
-def _beside(rule: Rule, case: Case, later: Later) -> Reason | None:
+def beside(rule: Rule, case: Case, later: Later) -> Reason | None:
     """Why another occurrence of the same patient's leaves nothing of the rule waiting; None if it does not."""
-    if cancels(rule, later.event, later.at, later.facts, since=case.occurred):
+    if cancels(rule, later.event, later.at, later.facts, own=case.facts, since=case.occurred):
         return Reason.CANCELLED_BY_EVENT
     if not rule.once_per_patient or later.event not in rule.events or deciding(rule, later.facts) is not None:
+        return None
+    if not alike(rule, case.facts, later.facts):
         return None
     found = planned(rule, later.facts, occurred=later.at, zone=case.zone)
     ahead = any(step.at_once or step.due >= later.at for step in found) and in_effect(rule, later.at, case.zone)

@@ -15,7 +15,8 @@ from pydantic.json_schema import models_json_schema
 
 from gateway.analyst.case_schema import CaseFile
 from gateway.analyst.mapping_cases import CaseFile as MappingCaseFile
-from gateway.mapping.pack import COMPUTED
+from gateway.mapping.fhir.schema import ResourceFile
+from gateway.mapping.pack import COMPUTED, RESOURCE_COMPUTED
 from gateway.mapping.schema import CodesFile, MappingFile
 from gateway.model.facts import VOCABULARY
 from gateway.model.when import DAY, HOUR, MINUTE
@@ -33,16 +34,23 @@ SINGLE: Mapping[str, type[BaseModel]] = {
     "lists.schema.json": ListsFile,
     "rule-test.schema.json": CaseFile,
     "mapping.schema.json": MappingFile,
+    "resource.schema.json": ResourceFile,
     "codes.schema.json": CodesFile,
     "mapping-test.schema.json": MappingCaseFile,
 }
 # One for a folder whose files are of several kinds: the key by which a kind is known, and the kind of all others last.
 FOLDERS: Mapping[str, tuple[tuple[str, type[BaseModel]], ...]] = {
     "rules.schema.json": (("tests", CaseFile), ("lists", ListsFile), ("version", PolicyFile), ("rule", RuleFile)),
-    "mappings.schema.json": (("tests", MappingCaseFile), ("table", CodesFile), ("mapping", MappingFile)),
+    "mappings.schema.json": (
+        ("tests", MappingCaseFile),
+        ("table", CodesFile),
+        ("resource", ResourceFile),
+        ("mapping", MappingFile),
+    ),
 }
 SHARED: Mapping[str, Schema] = {"Conditions": editor.CONDITIONS, "Facts": editor.FACT_VALUES}
 _COMPUTATION = "a computation"
+_COMPUTATIONS = sorted(COMPUTED.keys() | RESOURCE_COMPUTED.keys())
 _UNITS = (("w", 7 * DAY), ("d", DAY), ("h", HOUR), ("m", MINUTE))
 
 
@@ -63,9 +71,10 @@ def definitions(models: list[type[BaseModel]]) -> dict[str, Schema]:
     # two models of one name are told apart by their modules; ours are asked for apart
     _, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
     found: dict[str, Schema] = made["$defs"]
-    if "MappingFile" in found:
-        found["MappingFile"]["properties"]["facts"]["propertyNames"] = {"enum": list(VOCABULARY)}
-        found["Source"]["properties"]["compute"] |= {"anyOf": [{"enum": sorted(COMPUTED), editor.KIND: _COMPUTATION}]}
+    for mapping in found.keys() & {"MappingFile", "ResourceFile"}:
+        found[mapping]["properties"]["facts"]["propertyNames"] = {"enum": list(VOCABULARY)}
+    if "Source" in found:
+        found["Source"]["properties"]["compute"] |= {"anyOf": [{"enum": _COMPUTATIONS, editor.KIND: _COMPUTATION}]}
     told = {name: _referring(_clean(definition, found)) for name, definition in found.items()}
     used = {name: _clean(schema, found) for name, schema in SHARED.items() if f"#/$defs/{name}'" in repr(told)}
     return used | told

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateway.model.consent import ConsentKind, ConsentStatement
-from gateway.model.party import ContactPoint, Identifier
+from gateway.model.party import ContactPoint, Identifier, RepresentativeStatement
 from gateway.model.when import When, to_datetime
 
 
@@ -32,3 +32,10 @@ def consent(one: ConsentStatement) -> str:
     """What a CON segment says: "permit TREAT/email/*", "permit texts:TREAT/sms/*"."""
     kind = "" if one.kind is ConsentKind.MESSAGES else f"{one.kind}:"
     return f"{'permit' if one.permit else 'deny'} {kind}{one.purpose}/{one.channel}/{one.topic}"
+
+
+def representative(one: RepresentativeStatement) -> str:
+    """Role, whether in force, name and addresses: "parent yes Pat Doe home email pat@example.org"."""
+    words = [one.role or "none", value(one.active), one.name]
+    words += [f"{point.use} {point.system} {point.value}" for point in one.points]
+    return " ".join(str(word) for word in words if word)

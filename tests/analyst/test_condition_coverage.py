@@ -104,6 +104,20 @@ def test_what_cancels_needs_a_test_for_the_section_and_for_its_condition(suites:
     )
 
 
+def test_likeness_needs_a_test_in_which_another_is_not_alike(suites: Suites) -> None:
+    """Without one nobody knows that it ever lets anything be."""
+    suite = suites(*EVERY)
+    path = suite.rules.folder / "reminder.yaml"
+    text = path.read_text(encoding="utf-8").replace(
+        "once_per: patient", "once_per: patient\nalike: [appointment.status]"
+    )
+    path.write_text(text, encoding="utf-8")
+    (found,) = [one for one in open_lines(read(suite.rules.folder)) if "`alike`" in one]
+    assert found.endswith(
+        "no test decides `alike`: add one in which another one (`then`) tells something else: it still sends"
+    )
+
+
 def test_without_a_test_that_sends_nothing_is_known_to_be_met(suites: Suites) -> None:
     """All conditions could contradict each other."""
     names = [name for name in EVERY if name not in ("sends", "not cancelled")]

@@ -58,6 +58,9 @@ def test_a_code_of_a_list_that_no_table_produces_is_found_where_it_is_used(write
     [
         ({"why:": "cancel: {event: appointment.booked}\nwhy:", AT: AT_ONCE}, "reminder.yaml:3:1: CG034 `cancel` withdraws what waits, and this rule sends at once"),
         ({"why:": "once_per: patient\nwhy:", AT: AT_ONCE}, "reminder.yaml:3:1: CG034 `once_per` withdraws what waits"),
+        ({"why:": "once_per: patient\nalike: [encounter.service]\nwhy:"}, "reminder.yaml:4:9: CG032 `encounter.service` is not told on both sides"),
+        ({"why:": "once_per: patient\nalike: [patient.age]\nwhy:"}, "reminder.yaml:4:9: CG032 `patient.age` is not told on both sides"),
+        ({"why:": "cancel: {event: encounter.admitted}\nalike: [appointment.service]\nwhy:"}, "reminder.yaml:4:9: CG032 `appointment.service` is not told"),
         ({"why:": "cancel: {event: appointment.booked, where: {encounter.class: x}}\nwhy:"}, "reminder.yaml:3:45: CG032 the events that cancel never tell `encounter.class`"),
         ({"why:": "cancel: {event: appointment.booked, where: {patient.age: {at_least: 9, at_most: 8}}}\nwhy:"}, "reminder.yaml:3:45: CG031 no value lies between"),
     ],

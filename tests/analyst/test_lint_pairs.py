@@ -117,3 +117,9 @@ def test_a_narrower_cancellation_is_meant(write: Write) -> None:  # noqa: F811
     """Another visit of one service is not just any other visit."""
     where = "cancel: {event: appointment.booked, where: {appointment.service: surgery}}\nwhy:"
     assert lint(write({"why:": where})) == []
+
+
+def test_what_is_alike_takes_the_place_of_the_other(write: Write) -> None:  # noqa: F811
+    """A later supply of the same medicine is what the earlier reminder was about."""
+    for across in ("once_per: patient", "cancel: {event: appointment.booked}"):
+        assert lint(write({"why:": f"{across}\nalike: [appointment.practitioner]\nwhy:"})) == []

@@ -64,7 +64,7 @@ def test_a_field_names_its_fact_and_everything_that_uses_it(told: Budget) -> Non
 def test_what_no_rule_template_or_gate_uses_is_dropped(told: Budget) -> None:
     """Law 5: the reader is given `facts_used`, and the page says what is not in it."""
     dropped = {one.becomes.strip("`") for one in told.dropped}
-    assert {"appointment.practitioner", "prescription.drug", "result.abnormal"} <= dropped
+    assert {"appointment.practitioner", "prescription.refills_remaining", "result.abnormal"} <= dropped
     used = load(shipped("rules")).facts_used
     assert not dropped & used
 

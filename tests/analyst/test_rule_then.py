@@ -50,6 +50,18 @@ def test_what_happens_to_something_else_withdraws_what_waits(failures: Failures,
 
 
 @pytest.mark.parametrize(
+    ("service", "expect"),
+    [("surgery", BOTH), ("primary-care", "{withheld: {because: superseded}}"), ("unmapped", BOTH)],
+)
+def test_only_a_later_one_that_is_alike_outdoes_it(failures: Failures, service: str, expect: str) -> None:  # noqa: F811
+    """`alike`: a later visit elsewhere is another matter; one of unknown kind too."""
+    change = {**RECALL, "why:": "once_per: patient\nalike: [appointment.service]\nwhy:"}
+    told = f"appointment.service: {service}, appointment.status: booked, appointment.start: 2026-06-01 10:00"
+    own = "    facts: {appointment.service: primary-care}\n"
+    assert failures(expect, extra=f"{own.strip()}\n    {LATER % ('2026-05-01 10:00', told)}", change=change) == ()
+
+
+@pytest.mark.parametrize(
     ("days", "expect", "extra"),
     [
         ("{from: 2026-03-02, until: 2026-03-13}", SENDS, ""),
