@@ -19,6 +19,7 @@ from gateway.model.agreement import Agreement
 from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ConfigError, SchemaError
+from gateway.model.event import Format
 from gateway.model.pace import Pace
 from gateway.packs import shipped
 from gateway.pipeline.approval import Signer
@@ -231,6 +232,10 @@ def _site(settings: Settings, store: Store, pack: Pack, agreements: Mapping[Chan
             region=source.region,
             silent_after=source.watch.silent_after,
             holds=source.watch.holds,
+            base=source.base,
+            release=source.release,
+            tells_messages=source.write_back.communications,
+            tells_opt_outs=source.write_back.consents,
         )
         for name, source in settings.sources.items()
     }
@@ -289,7 +294,16 @@ def _reading(pack: Pack, feeds: Mapping[str, Feed]) -> Callable[[RuleSet], Mappi
 
 def readers_of(pack: Pack, feeds: Mapping[str, Feed], facts: frozenset[str]) -> dict[str, Reader]:
     """By source what reads its messages, keeping only `facts`. Raises ConfigError."""
-    return {name: Hl7v2Reader(pack.of(name), feed, facts=facts) for name, feed in feeds.items()}
+    return {name: _reader(pack.of(name), feed, facts) for name, feed in feeds.items()}
+
+
+def _reader(pack: Pack, feed: Feed, facts: frozenset[str]) -> Reader:
+    """What reads the messages of one feed, by what they are."""
+    if feed.format is Format.FHIR:
+        from gateway.mapping.fhir.reader import FhirReader
+
+        return FhirReader(pack, feed, facts=facts)
+    return Hl7v2Reader(pack, feed, facts=facts)
 
 
 def feed_of(settings: Settings, name: str) -> Feed:
@@ -307,6 +321,12 @@ def feed_of(settings: Settings, name: str) -> Feed:
         test_identifiers=source.test_identifiers,
         locations=source.locations,
         organization=source.organization,
+        format=source.format,
+        release=source.release,
+        base=source.base,
+        also=source.also,
+        systems=source.systems,
+        refers=source.write_back.communications,
     )
 
 

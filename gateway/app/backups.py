@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from gateway.app.assembly import Gateway, account, assemble, settler_of
+from gateway.app.servers import ask_again
 from gateway.model.audit import Action
 from gateway.model.errors import CommandError
 from gateway.model.when import Millis
@@ -72,7 +73,8 @@ def _reconciled(settings: Settings, *, digest: str, since: Millis | None, accept
         store, outside = gateway.store, settings.audit_heads
         known = since if since is not None else _last(gateway)
         lost = restoring.begin(store, outside, digest=digest, since=known, accept_loss=accept_loss, account=account())
-        return restoring.reconcile(gateway, settler_of(gateway), outside, lost, since=known, account=account())
+        done = restoring.reconcile(gateway, settler_of(gateway), outside, lost, since=known, account=account())
+        return replace(done, not_searched=tuple(ask_again(gateway, known)))
     finally:
         gateway.close()
 

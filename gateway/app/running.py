@@ -22,13 +22,13 @@ from gateway.app.assembly import (
     sources_of,
 )
 from gateway.app.doors import behind_of, certificates_of, portal_routes_of, routes_of
+from gateway.app.servers import remember
+from gateway.app.telling import tell_providers, tell_servers
 from gateway.app.watching import Reach, parts_of, watch_of
-from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.model.errors import CommandError
 from gateway.pipeline import restoring
 from gateway.pipeline.doubts import Doubts
 from gateway.pipeline.intake import IntakeThread
-from gateway.pipeline.revoking import Revoking
 from gateway.ports import Channel, Hears, Route, Source
 
 Ready = Callable[[dict[str, Any]], None]
@@ -52,6 +52,8 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
         if intake is not None:
             _prepare(gateway)
         sources = sources_of(gateway.settings, gateway.clock) if intake else []
+        remember(gateway, sources)
+        tell_servers(gateway, sources, stack)
         reach, listening = Reach(broker), threading.Event()
         _watch(gateway, roles, reach, sources, stack)
         channels = _channels_of(gateway, roles)
@@ -80,8 +82,9 @@ def _channels_of(gateway: Gateway, roles: Sequence[str]) -> list[Channel]:
 def _prepare(gateway: Gateway) -> None:
     """What reads messages is made before the first one comes."""
     for reader in gateway.readers.values():
-        if isinstance(reader, Hl7v2Reader):
-            reader.compile()
+        compiles = getattr(reader, "compile", None)
+        if compiles is not None:
+            compiles()
 
 
 _TURN_SECONDS = 0.0005
@@ -108,9 +111,7 @@ def _work(gateway: Gateway, broker: Any, ring: Callable[[Sequence[int]], None], 
     doubts = Doubts(gateway.store, gateway.channels, lambda: gateway.rules.current().ruleset.policy, ring)
     doubts.start()
     stack.callback(doubts.stop)
-    revoking = Revoking(gateway.store, gateway.site, gateway.rules, gateway.channels)
-    revoking.start()
-    stack.callback(revoking.stop)
+    tell_providers(gateway, stack)
     running = worker.start(broker, gateway.settings.worker.threads)
     stack.callback(worker.stop, running)
     dispatcher = dispatcher_of(gateway, ring)

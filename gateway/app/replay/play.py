@@ -12,11 +12,13 @@ from pathlib import Path
 from sqlalchemy import bindparam, func, select
 
 from gateway.app.assembly import _channels, _open, _pack, _reading, _site, feed_of, keyring_of
+from gateway.app.replay.held import end_outlived, next_end
+from gateway.app.replay.outcome import Message, collected
 from gateway.app.replay.receiving import Again, Messages, Stored
 from gateway.app.replay.scratch import Start, make
 from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind
-from gateway.model.request import CommunicationStatus, Priority
+from gateway.model.request import Priority
 from gateway.model.when import MINUTE, Millis
 from gateway.pipeline import queries, rules
 from gateway.pipeline.bundles import compiled
@@ -31,41 +33,13 @@ from gateway.store.throwaway import ThrowawayDatabase
 _BATCH = 64
 _ROUND = 1_000
 
-_request, _communication = tables.request.c, tables.communication.c
+_request = tables.request.c
 _NEXT = Statement(
     "replay.next",
     select(func.min(_request.ring_at)).where(_request.state == "active", _request.priority == bindparam("lane")),
     params=("lane",),
 )
 _LANES = tuple(one.lane for one in Priority)
-_PLANNED = Statement(
-    "replay.planned",
-    select(
-        _request.id, _request.patient, tables.occurrence.c.key, _request.rule, _request.step, _request.state,
-        _request.reason, _request.due,
-    )
-    .join(tables.occurrence, tables.occurrence.c.id == _request.occurrence)
-    .order_by(_request.id),
-)  # fmt: skip
-_LEFT = Statement(
-    "replay.left",
-    select(_communication.request, _communication.channel, _communication.at).where(
-        _communication.status == CommunicationStatus.COMPLETED.value
-    ),
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
-    """What became of one step of a rule for one occurrence: `at` is when it left, or is due."""
-
-    patient: int
-    rule: str
-    step: str
-    state: str
-    reason: str | None
-    channel: str | None
-    at: Millis
 
 
 @dataclass(slots=True, kw_only=True)
@@ -147,11 +121,12 @@ class _Player:
         self.scratch = scratch
         self.clock = clock
         self.later = list(reversed(start.later))
-        self.messages = Messages(real, {entry.id: name for name, entry in site.sources.items()})
+        self.messages = Messages(real, {entry.id: feeds[name] for name, entry in site.sources.items()})
         self.receiver = Again(store=scratch, site=site, rules=active, readers=_reading(pack, feeds))
         self.deliverer = Deliverer(
             store=scratch, site=site, rules=active, channels=channels, lease=settings.worker.lease
         )
+        self.hold_expires = ruleset.policy.hold_expires
         self.played = Played(digest=ruleset.digest, begun=start.begun)
         self.due: Millis | None = None
 
@@ -217,8 +192,9 @@ class _Player:
             unit.commit()
 
     def _deliver(self) -> None:
-        """All that is due now; what stays due is rung again a minute later, as the dispatcher would."""
+        """All that is due now, after what ends now; what stays due is rung again a minute later, as the dispatcher would."""
         now = self.clock.now()
+        end_outlived(self.scratch, self.hold_expires)
         for lane in _LANES:
             with self.scratch.read() as unit:
                 due = [row[0] for row in unit.all(queries.PEEK, (lane, now, _ROUND))]
@@ -232,8 +208,9 @@ class _Player:
 
     def _look(self) -> None:
         with self.scratch.read() as unit:
-            found = [row[0] for lane in _LANES for row in unit.all(_NEXT, (lane,)) if row[0] is not None]
-        self.due = min(found, default=None)
+            found = [row[0] for lane in _LANES for row in unit.all(_NEXT, (lane,))]
+            found.append(next_end(unit, self.hold_expires))
+        self.due = min((one for one in found if one is not None), default=None)
 
     def _set(self, moment: Millis) -> None:
         if moment > self.clock.now():
@@ -245,16 +222,3 @@ def _kinds(settings: Settings) -> list[ChannelKind]:
     for channel in made.values():
         channel.close()
     return list(made)
-
-
-def collected(store: Store) -> dict[tuple[int, str, str, str], Message]:
-    """What became of each step: by patient, occurrence key, rule and step the newest request. Raises StoreError."""
-    found: dict[tuple[int, str, str, str], Message] = {}
-    with store.read() as unit:
-        left = {request: (channel, at) for request, channel, at in unit.all(_LEFT)}
-        for request, patient, occurrence, rule, step, state, reason, due in unit.all(_PLANNED):
-            channel, at = left.get(request, (None, due))
-            found[patient, bytes(occurrence).hex(), rule, step] = Message(
-                patient=patient, rule=rule, step=step, state=state, reason=reason, channel=channel, at=at
-            )
-    return found

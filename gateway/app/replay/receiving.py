@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import bindparam, select
 
-from gateway.model.event import Format, Outcome, RawMessage
+from gateway.mapping.feed import Feed
+from gateway.model.event import Outcome, RawMessage, Reading
 from gateway.model.when import Millis
 from gateway.pipeline.applying import Applier
 from gateway.pipeline.batch import Batch
@@ -44,11 +45,11 @@ class Stored:
 
 
 class Messages:
-    """What was received in a window, in that order. `names`: of the feeds, by id; `purged`: messages without bytes."""
+    """What was received in a window, in that order. `feeds`: by the id of their source; `purged`: messages without bytes."""
 
-    def __init__(self, real: Store, names: Mapping[int, str]) -> None:
+    def __init__(self, real: Store, feeds: Mapping[int, Feed]) -> None:
         self._real = real
-        self._names = names
+        self._feeds = feeds
         self.purged = 0
 
     def between(self, since: Millis, until: Millis) -> Iterator[Stored]:
@@ -69,13 +70,13 @@ class Messages:
         loaded = {
             raw for raw, entries in unit.lookup(tables.audit, ("id", "entries"), "id", ids) if _BASELINE in entries
         }
-        known = [row for row in rows if row[0] in bodies and row[1] in self._names]
+        known = [row for row in rows if row[0] in bodies and row[1] in self._feeds]
         self.purged += len(rows) - len(known)
         return [
             Stored(
                 RawMessage(
-                    source=self._names[source], format=Format.HL7V2, body=bodies[raw][0], received=received,
-                    charset=bodies[raw][1],
+                    source=self._feeds[source].name, format=self._feeds[source].format, body=bodies[raw][0],
+                    received=received, charset=bodies[raw][1],
                 ),
                 raw in loaded,
             )
@@ -101,7 +102,7 @@ class Again(Receiver):
     _batch = _Kept
 
     def take(self, batch: Sequence[Stored]) -> list[Outcome]:
-        """Receive the first of these, and those after it that come before anything that is planned by them rings.
+        """Receive the first of these, and those after it that come before anything they planned rings, or they held ends.
 
         All are of one `baseline`. Returns the outcomes of those that were received, at least one.
         """
@@ -110,15 +111,18 @@ class Again(Receiver):
         outcomes = self._commit(prepared, rules, baseline)
         return outcomes or [self._alone(batch[0].message, baseline, again=len(batch) > 1)]
 
-    def _prepare(self, message: RawMessage, rules: Active, *, whole: bool = False) -> Prepared:
-        prepared = super()._prepare(message, rules, whole=whole)
+    def _prepare(
+        self, message: RawMessage, rules: Active, *, whole: bool = False, known: Reading | None = None
+    ) -> Prepared:
+        prepared = super()._prepare(message, rules, whole=whole, known=known)
         prepared.control = ()
         return prepared
 
     def _apply_all(self, batch: Batch, applier: Applier, prepared: Sequence[Prepared]) -> list[Outcome]:
         outcomes: list[Outcome] = []
+        hold_expires = self._rules.current().ruleset.policy.hold_expires
         for one in prepared:
-            soonest = batch.soonest() if outcomes else None
+            soonest = batch.soonest(hold_expires) if outcomes else None
             if soonest is not None and soonest <= one.message.received:
                 break
             batch.uow.now = one.message.received

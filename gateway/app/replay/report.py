@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from gateway.app.replay.play import Message, Played
+from gateway.app.replay.outcome import Message
+from gateway.app.replay.play import Played
 from gateway.model.when import HOUR, MINUTE, Millis
 
 EXAMPLES = 10

@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Table, bindparam, select
 
+from gateway.app.replay.held import INDEXES
 from gateway.model.when import DAY, Millis
 from gateway.pipeline.consenting import TOLD_BY_FEED
 from gateway.pipeline.directory import BY_POLICY
@@ -55,6 +56,8 @@ def make(real: Store, path: Path, since: Millis, until: Millis) -> Start:
     migrations.migrate(f"sqlite:///{path}", clock=SetClock(since))
     with closing(sqlite3.connect(path)) as link, link, real.read() as unit:
         link.execute("PRAGMA synchronous=OFF")
+        for index in INDEXES:
+            link.execute(index)
         return _Seed(unit, link, since, until).run()
 
 
@@ -80,6 +83,7 @@ class _Seed:
         self._addresses()
         self._consents()
         known, begun = self._occurrences()
+        self._resources(known)
         sent = self._communications()
         self._requests(known, sent)
         return Start(later=tuple(sorted(self.later, key=lambda one: one.at)), begun=begun)
@@ -159,6 +163,16 @@ class _Seed:
             known.update(row["id"] for row in kept)
             self._insert(tables.occurrence, kept)
         return known, begun
+
+    def _resources(self, known: set[int]) -> None:
+        """What resources came to before the window; their versions within it are told again."""
+        for page in _pages(self._rows(tables.resource)):
+            kept = [
+                row for row in page if row["id"] < self.floor and (not row["occurrence"] or row["occurrence"] in known)
+            ]
+            self._insert(
+                tables.resource, [row if row["version"] < self.since else row | {"version": 0} for row in kept]
+            )
 
     def _communications(self) -> set[int]:
         """What had left before (for the caps), without its words; the requests of what left within the window."""

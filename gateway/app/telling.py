@@ -1,0 +1,64 @@
+"""Who is told of opt-outs, and which servers of messages: by the process that has the connector of each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from gateway.app.assembly import Gateway
+from gateway.model.errors import ConfigError
+from gateway.model.policy import Policy
+from gateway.pipeline.optouts import ProviderTarget, ServerTarget
+from gateway.pipeline.revoking import Revoking
+from gateway.pipeline.writeback import WritingBack
+from gateway.ports import Source, SuppressesToo, WritesBack
+
+
+def tell_providers(gateway: Gateway, stack: ExitStack) -> None:
+    """Tell the channels' providers of opt-outs until the stack is closed; the servers are told where they are listened to."""
+    targets = [
+        ProviderTarget(gateway.store, gateway.site, lambda: _policy(gateway), kind, channel)
+        for kind, channel in gateway.channels.items()
+        if isinstance(channel, SuppressesToo) and channel.suppresses
+    ]
+    servers = [name for name, entry in gateway.site.sources.items() if entry.tells_opt_outs]
+    revoking = Revoking(gateway.store, targets, elsewhere=servers)
+    revoking.start()
+    stack.callback(revoking.stop)
+
+
+def tell_servers(gateway: Gateway, sources: Sequence[Source], stack: ExitStack) -> None:
+    """Tell the servers of these sources what their section says, until the stack is closed. Raises ConfigError."""
+    servers = {source.name: _writer(gateway, source) for source in sources if _tells(gateway, source.name)}
+    store, entries = gateway.store, gateway.site.sources
+    targets = [
+        ServerTarget(store, entries[name], server, lambda: _policy(gateway))
+        for name, server in servers.items()
+        if entries[name].tells_opt_outs
+    ]
+    revoking = Revoking(store, targets, elsewhere=None)
+    revoking.start()
+    stack.callback(revoking.stop)
+    for name, server in servers.items():
+        if entries[name].tells_messages:
+            writing = WritingBack(store, entries[name], server, lambda: _policy(gateway))
+            writing.start()
+            stack.callback(writing.stop)
+
+
+def _tells(gateway: Gateway, name: str) -> bool:
+    entry = gateway.site.sources[name]
+    return entry.tells_messages or entry.tells_opt_outs
+
+
+def _writer(gateway: Gateway, source: Source) -> WritesBack:
+    if not isinstance(source, WritesBack):
+        told = gateway.settings.sources[source.name]
+        raise ConfigError(
+            f"{told.where}: source {source.name}: nothing can be written back by a source of kind {told.kind}"
+        )
+    return source
+
+
+def _policy(gateway: Gateway) -> Policy:
+    return gateway.rules.current().ruleset.policy
