@@ -163,6 +163,11 @@ def _triggers(pack: Pack) -> dict[str, frozenset[str]]:
             every = (trigger, *trigger.when.values())
             kinds = frozenset(one.event.value for one in every if one.event is not None and one.event.fires)
             found[type_] = found.get(type_, frozenset()) | kinds
+    for resource in (resource for one in pack.every for resource in one.resources.values()):
+        kinds = frozenset(
+            one.event.value for one in resource.when.values() if one.event is not None and one.event.fires
+        )
+        found[resource.resource] = found.get(resource.resource, frozenset()) | kinds
     return found
 
 

@@ -98,6 +98,10 @@ def _tell(done: Restored) -> None:
     )
     for one in done.asked_in_vain:
         note(f"channel {one}: the provider did not answer, or not for everything; what it knows may be missing here")
+    for one in done.not_searched:
+        note(
+            f"source {one}: neither `subscribe` nor `poll` says what to search its server for; what it told since is missing here"
+        )
     note("next: caregate run, caregate worklist, and then caregate restore --release --reason '…'")
 
 

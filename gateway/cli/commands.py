@@ -32,6 +32,7 @@ _COMMANDS = {
 }
 _GROUPS = {
     "quarantine": ("quarantine", "group"),
+    "fetches": ("fetches", "group"),
     "outbox": ("outbox", "group"),
     "replies": ("replies", "group"),
     "holds": ("holds", "group"),
@@ -39,7 +40,9 @@ _GROUPS = {
     "consent": ("consent", "group"),
     "guardian": ("guardian", "group"),
     "feeds": ("feeds", "group"),
+    "fhir": ("fhir", "group"),
     "hl7": ("hl7", "group"),
+    "writebacks": ("writebacks", "group"),
     "rules": ("rules", "group"),
     "mappings": ("mappings", "group"),
     "access": ("access", "group"),

@@ -176,15 +176,15 @@ def _file(
 def _message(gateway: Gateway, file: Path, index: int, source: str, moment: Millis | None) -> RawMessage:
     """The `index`-th message of a file. Raises CommandError, OSError."""
     from gateway.cli.unpack import Piece, files_under, unpack
-    from gateway.model.event import Format, RawMessage
+    from gateway.model.event import RawMessage
 
     (path, *_) = files_under([file]) or [file]
-    for piece in unpack(path):
+    for piece in unpack(path, of=gateway.feeds[source].format):
         if isinstance(piece, Piece) and piece.index == index:
             if piece.body is None:
                 raise CommandError(f"{path}:{index}: {piece.problem}")
             received = gateway.clock.now() if moment is None else moment
-            return RawMessage(source=source, format=Format.HL7V2, body=piece.body, received=received)
+            return RawMessage(source=source, format=gateway.feeds[source].format, body=piece.body, received=received)
     raise CommandError(f"{path}: there is no message {index}")
 
 

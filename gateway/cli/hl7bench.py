@@ -1,67 +1,20 @@
-"""What a file at hand is read with: the mappings, source and facts of the site, else the shipped ones; no database."""
+"""What a file of HL7 v2 at hand is read with: its deployment, and the standard's tables."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from gateway.cli import site
-from gateway.cli.terminal import note
+from gateway.cli.deployment import deployment
 from gateway.model.errors import CommandError, Unreadable
+from gateway.model.event import Format
 
 if TYPE_CHECKING:
     from gateway.analyst.hl7v2.standard import Standard
     from gateway.er7.reader import Message
-    from gateway.mapping.feed import Feed
-    from gateway.mapping.pack import Pack
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """The mappings, the source and the facts in use: the site's, or the shipped ones."""
-
-    pack: Pack
-    feed: Feed
-    facts: frozenset[str]
-    configured: bool
-
-
-def _deployment(config: Path | None, named: str | None) -> Deployment:
-    """Raises ConfigError, CommandError (no such source)."""
-    from gateway.mapping.feed import Feed
-    from gateway.mapping.pack import load_pack
-    from gateway.packs import shipped
-    from gateway.ruleset import load
-
-    if site.find(config) is None:
-        note(f"caregate: no {site.NAME} here: shipped mappings and rules, times without a zone are read as UTC")
-        rules, pack = load(shipped("rules")), load_pack([shipped("mappings")])
-        return Deployment(pack=pack, feed=Feed(name="-", zone="UTC"), facts=rules.facts_used, configured=False)
-    from gateway.app.assembly import feed_of
-
-    settings = site.settings(config, secrets=False)
-    overlay = [settings.mappings] if settings.mappings.is_dir() else []
-    source = _source(sorted(settings.sources), named)
-    return Deployment(
-        pack=load_pack([shipped("mappings"), *overlay]).of(source),
-        feed=feed_of(settings, source),
-        facts=load(settings.rules).facts_used,
-        configured=True,
-    )
-
-
-def _source(known: list[str], named: str | None) -> str:
-    """The source a file is read as: the one named, else the only one."""
-    if named is None and len(known) == 1:
-        return known[0]
-    if named is None or named not in known:
-        trouble = f"there is no source {named}" if named else "the site has several sources, or none"
-        raise CommandError(f"{trouble}: say --source with one of {', '.join(known) or '(none)'}")
-    return named
 
 
 class Bench:
@@ -71,7 +24,7 @@ class Bench:
         from gateway.analyst.hl7v2.asking import Child
         from gateway.analyst.hl7v2.standard import Standard
 
-        self.deployment = _deployment(config, source)
+        self.deployment = deployment(config, source, Format.HL7V2)
         self._stack = ExitStack()
         self.child = self._stack.enter_context(Child())
         self.standard: Standard = Standard(self.child)

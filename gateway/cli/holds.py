@@ -61,7 +61,7 @@ def codes(reason: site.Reason = None, config: site.Config = None, json: site.Jso
         none="no code is unknown",
     )
     if found.codes and not json:
-        for where in sorted({one.where for one in found.codes if one.where.endswith(".yaml")}):
+        for where in sorted({one.where for one in found.codes if one.where.startswith("mappings/")}):
             note(f"{where}: `table: {Path(where).stem}`, then `codes: {{CODE: word}}` with a word of the shipped table")
         note("then: caregate lint, restart `caregate run`, caregate plan --open")
     if found.gone:

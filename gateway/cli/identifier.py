@@ -28,8 +28,11 @@ def read() -> Identifier:
 
 
 def parse(line: str) -> Identifier:
-    """CX.1 value, CX.4.1 assigning authority, CX.5 type (table 0203). Raises CommandError, quoting nothing."""
+    """CX.1 value, CX.4.1 assigning authority, CX.5 type (table 0203); "7^^^urn:other^" was told by FHIR without one.
+
+    Raises CommandError, quoting nothing.
+    """
     parts = line.strip().split("^")
-    if len(parts) != 5 or not (parts[0] and parts[3] and parts[4]):
+    if len(parts) != 5 or not (parts[0] and parts[3]):
         raise CommandError(f"that is not {_SHAPE}")
     return Identifier(parts[3].split("&")[0], parts[4], parts[0])

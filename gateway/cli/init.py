@@ -24,5 +24,5 @@ def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="A folder th
     say(f"  cd {folder}")
     say("  edit caregate.yaml         who you are, where the feed comes in, where mail goes out")
     say("  caregate lint              checks configuration, rules and mappings")
-    say("  caregate load FILE         reads HL7 v2 files through the very same way a feed takes")
+    say("  caregate load FILE         reads files of HL7 v2 or FHIR through the very same way a feed takes")
     say("  caregate run               listens, plans, sends")

@@ -8,43 +8,50 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
 from gateway.cli import newsite, site
+from gateway.cli.ahead import Ahead, reading_ahead
 from gateway.cli.terminal import emit, note, printable, say
-from gateway.cli.unpack import Mismatch, Piece, files_under, unpack
+from gateway.cli.unpack import Mismatch, Piece, files_under, patients_first, unpack
 from gateway.model.errors import CommandError
 from gateway.model.event import Format, Outcome, RawMessage, Result
+from gateway.pipeline.preparing import Readings
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
 
+_TOGETHER, _BYTES = 256, 8 << 20
+# messages and bytes of one commit: a feed that runs beside waits no longer than it takes
+Batch: TypeAlias = list[tuple[Piece, RawMessage]]
 RESULTS = tuple(result for result in Result if result is not Result.FAILED)
 
 
 def load(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders of HL7 v2.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders of HL7 v2, or of FHIR.")],
     config: site.Config = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The source they are read as.")] = None,
     baseline: Annotated[bool, typer.Option("--baseline", help="Store state, plan nothing: go-live day.")] = False,
     json: site.Json = False,
 ) -> None:
-    """Read HL7 v2 files as if a feed sent them; a line a message.
+    """Read files as if a feed sent them; a line a message. Of FHIR: NDJSON, resources, and Bundles of any size.
 
     Without any configuration a site is made for the occasion and thrown away. Exit code 1 when anything was not taken:
-    a file, a message that was rejected or quarantined, a batch whose count is wrong.
+    a file, a message that was rejected or quarantined, a batch whose count is wrong. Interrupted, it is said again: what
+    was taken is a duplicate then, and has no second effect.
 
     Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7
     """
     files = files_under(paths)
-    with _gateway(config) as gateway, _bar(files, wanted=not json) as (show, done):
-        loading = Loading(gateway, _source(gateway, source), baseline=baseline, json=json, show=show)
-        for file in files:
-            loading.file(file)
-            done(file)
-        loading.flush()
+    with _gateway(config) as gateway, _bar(files, wanted=not json) as (show, read):
+        name = _source(gateway, source)
+        with reading_ahead(gateway, name, sum(file.stat().st_size for file in files)) as ahead:
+            loading = Loading(gateway, name, baseline=baseline, json=json, show=show, ahead=ahead)
+            for file in loading.ordered(files):
+                loading.file(file, read)
+            loading.flush()
     loading.summary()
     if not loading.whole:
         raise typer.Exit(1)
@@ -54,15 +61,25 @@ class Loading:
     """Batches the messages of many files, and says of each what became of it, in order."""
 
     def __init__(
-        self, gateway: Gateway, source: str, *, baseline: bool, json: bool, show: Callable[[str], None]
+        self,
+        gateway: Gateway,
+        source: str,
+        *,
+        baseline: bool,
+        json: bool,
+        show: Callable[[str], None],
+        ahead: Ahead | None = None,
     ) -> None:
         self._gateway = gateway
         self._source = source
+        self._format = gateway.feeds[source].format
         self._baseline = baseline
         self._json = json
         self._show = show
-        self._batch = gateway.settings.intake.batch
-        self._waiting: list[tuple[Piece, RawMessage]] = []
+        self._waiting: Batch = []
+        self._bytes = 0
+        self._ahead = ahead
+        self._asked: Batch = []  # what is being read ahead
         self._files = 0
         self._counts: Counter[Result] = Counter()
         self._problems: list[dict[str, str]] = []
@@ -71,13 +88,16 @@ class Loading:
     @property
     def whole(self) -> bool:
         """Whether everything was taken: no file unread, no message refused or quarantined, no count that is wrong."""
-        refused = self._counts[Result.REJECTED] + self._counts[Result.QUARANTINED]
-        return not (self.failed or refused or self._problems)
+        return not (self.failed or self._problems or self._counts[Result.REJECTED] or self._counts[Result.QUARANTINED])
 
-    def file(self, path: Path) -> None:
+    def ordered(self, files: Sequence[Path]) -> Sequence[Path]:
+        """As they were named; of FHIR patients before what refers to them."""
+        return patients_first(files) if self._format is Format.FHIR else files
+
+    def file(self, path: Path, read: Callable[[int], None]) -> None:
         """Feed one file; one that cannot be read is a problem of the summary, the others go on."""
         self._files += 1
-        pieces = unpack(path)
+        pieces = unpack(path, of=self._format, read=read)
         while True:
             try:
                 piece = next(pieces, None)
@@ -97,17 +117,33 @@ class Loading:
             self._line(piece, Result.REJECTED, None)
         else:
             now = self._gateway.clock.now()
-            raw = RawMessage(source=self._source, format=Format.HL7V2, body=piece.body, received=now)
+            raw = RawMessage(source=self._source, format=self._format, body=piece.body, received=now)
             self._waiting.append((piece, raw))
-            if len(self._waiting) >= self._batch:
-                self.flush()
+            self._bytes += len(piece.body)
+            if len(self._waiting) >= _TOGETHER or self._bytes >= _BYTES:
+                self._next()
 
     def flush(self) -> None:
-        """Receive what waits: one commit, then its lines."""
-        waiting, self._waiting = self._waiting, []
-        if waiting:
-            outcomes = self._gateway.receiver.receive([raw for _, raw in waiting], baseline=self._baseline)
-            for (piece, _), outcome in zip(waiting, outcomes, strict=True):
+        """Receive everything that waits, each batch in one commit, then its lines."""
+        self._next()
+        self._next()
+
+    def _next(self) -> None:
+        """Receive what waits; with somebody who reads ahead, what waited before, while that is being read."""
+        waiting, self._waiting, self._bytes = self._waiting, [], 0
+        if self._ahead is None:
+            self._receive(waiting, None)
+            return
+        readings = self._ahead.take() if self._asked else None
+        self._ahead.ask([raw for _, raw in waiting])
+        asked, self._asked = self._asked, waiting
+        self._receive(asked, readings)
+
+    def _receive(self, batch: Batch, readings: Readings | None) -> None:
+        if batch:
+            receive, messages = self._gateway.receiver.receive, [raw for _, raw in batch]
+            outcomes = receive(messages, baseline=self._baseline, readings=readings)
+            for (piece, _), outcome in zip(batch, outcomes, strict=True):
                 self._outcome(piece, outcome)
 
     def _outcome(self, piece: Piece, outcome: Outcome) -> None:
@@ -195,21 +231,21 @@ def _gateway(config: Path | None, *, activates: bool = True) -> Iterator[Gateway
 
 
 @contextmanager
-def _bar(files: Sequence[Path], *, wanted: bool) -> Iterator[tuple[Callable[[str], None], Callable[[Path], None]]]:
-    """(show a line, count a file as done): with a progress bar on a terminal, without anywhere else."""
+def _bar(files: Sequence[Path], *, wanted: bool) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
+    """(show a line, count bytes as read): with a progress bar on a terminal, without anywhere else."""
     if not (wanted and sys.stderr.isatty()):
-        yield say, lambda _file: None
+        yield say, lambda _bytes: None
         return
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
 
     on_screen = sys.stdout.isatty()
     console = Console(stderr=not on_screen)
-    with Progress("reading", BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
-        whole = bar.add_task("", total=len(files))
+    with Progress("reading", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bar:
+        whole = bar.add_task("", total=sum(file.stat().st_size for file in files))
         show = (
             (lambda line: console.print(printable(line), markup=False, highlight=False, soft_wrap=True))
             if on_screen
             else say
         )
-        yield show, lambda _file: bar.advance(whole)
+        yield show, lambda count: bar.advance(whole, count)

@@ -48,6 +48,13 @@ sources:
   #   organization: lakeside
   #   authority: LAKESIDE
   #   bearer: [{token: env:LAB_TOKEN}]   # 16 characters or more; without one, anybody on this machine may post
+  # clinic:
+  #   kind: fhir                  # a FHIR server posts to /fhir/clinic on port 8080; README of connectors/sources/fhir
+  #   organization: lakeside
+  #   release: R4
+  #   base: https://fhir.lakeside.example/r4
+  #   systems: {'urn:lakeside:mrn': LAKESIDE|MR}   # so the same number is the same person in HL7 v2 and in FHIR
+  #   keys: [{secret: file:secrets/clinic.key}]    # 16 characters or more, shown as X-Gateway-Key
   # night:
   #   kind: folder                # files of HL7 v2, single messages or batches
   #   organization: lakeside
@@ -73,7 +80,8 @@ channels:
   #   sender: '+13125550100'      # or MG…, a messaging service
   #   public_url: https://messages.lakeside.example   # where the provider tells what became of a text, and what people answer
   #   agreement: {party: Texts Inc, signed: 2026-01-05, expires: 2028-01-05}
-  # portal: {kind: portal}        # what may not travel in the open is picked up on pages of our own
+  # portal: {kind: portal}        # what may not travel in the open is picked up on pages of our own; until it is here
+  #                               # the rules about results send nothing
 
 # api:                            # links in messages lead there; needed by the portal
 #   public_url: https://messages.lakeside.example

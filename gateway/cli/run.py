@@ -51,10 +51,14 @@ def run(
     wanted = roles_of(roles)
     gc.set_threshold(*USUAL)
     from gateway import telemetry
+    from gateway.cli.status import silence
+    from gateway.pipeline.inspect import silent
 
     telemetry.configure()
     with site.opened(config, activates=True) as gateway:
         _banner(gateway.settings)
+        if rules := silent(gateway):
+            note(silence(rules))
         gateway.run(wanted, ready=_ready)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,6 +10,7 @@ import typer
 from gateway.cli import site
 from gateway.cli.feeds import feed_row
 from gateway.cli.terminal import emit, moment, plain, say, span, table
+from gateway.model.alert import SAID, AlertKind
 
 if TYPE_CHECKING:
     from gateway.app.standing import Standing
@@ -20,6 +21,8 @@ _WORDS = {
     "feeds-silent": "a feed is silent (caregate feeds list; where that is expected, caregate feeds excuse)",
     "quarantine": "messages that cannot be read wait in quarantine (caregate quarantine list)",
     "holds": "sends wait for a person (caregate worklist)",
+    "fetches": "resources could not be read from their server (caregate fetches list)",
+    "writebacks": "a server could not be told of messages (caregate writebacks list)",
     "revocations": "others could not be told of an opt-out (caregate consent revocations)",
     "agreements": "a channel's business-associate agreement is missing, over, or over within 30 days (caregate.yaml)",
     "alerts": "alerts stand (the lines `alert` above)",
@@ -87,7 +90,8 @@ def _report(report: StatusReport) -> None:
         rows = [(one.count, one.state, one.reason, moment(one.first_due)) for one in report.outbox]
         table(("sends", "state", "why they wait", "first due"), rows)
     for one in report.alerts:
-        say(f"alert {one.kind} {one.source} {one.host}".rstrip() + f", since {moment(one.since)}")
+        where = f"alert {one.kind} {one.source} {one.host}".rstrip()
+        say(f"{where}, since {moment(one.since)}: {SAID[AlertKind(one.kind)]}")
 
 
 def _lines(report: StatusReport) -> Iterator[str]:
@@ -103,4 +107,11 @@ def _lines(report: StatusReport) -> Iterator[str]:
         else f"all but what came within {span(report.at - report.unsealed_since)}"
     )
     yield f"audit sealed {ago(report.sealed_until)}: {rest}"
+    if report.silent:
+        yield silence(report.silent)
     yield f"last look of a process that works: {ago(report.watched)}"
+
+
+def silence(rules: Sequence[str]) -> str:
+    """That rules send nothing for want of a channel, and what to do."""
+    return f"nothing is sent by {', '.join(rules)}: no such channel is under `channels` in caregate.yaml"

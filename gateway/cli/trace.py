@@ -34,7 +34,8 @@ def trace(
 ) -> None:
     """Tell the story of a message, a request or a person.
 
-    A person is found by an identifier as in PID-3, read from standard input or a prompt; the look is audited.
+    A person is found by an identifier as in PID-3, read from standard input or a prompt; the look is audited. Of FHIR the
+    identifier system stands for the authority, where `systems` names none, and the type may be empty: 7^^^urn:other^.
 
     Examples: caregate trace --message 7301 · echo '12345^^^LAKESIDE^MR' | caregate trace --patient - --reason 'complaint 88'
     """

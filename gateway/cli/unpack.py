@@ -1,15 +1,22 @@
-"""Files of HL7 v2 as messages, each with the name of its file: what `er7.batch` takes apart, for commands."""
+"""Files as messages, each with the name of its file: what `er7.batch` and `fhirfile` take apart, for commands."""
 
 from __future__ import annotations
 
+import gzip
+import io
 import os
-from collections.abc import Iterable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO, cast
 
+from gateway import fhirfile
 from gateway.er7 import batch
 from gateway.er7.batch import LIMIT
 from gateway.model.errors import CommandError
+from gateway.model.event import Format
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +62,55 @@ def _walk(folder: Path) -> Iterator[Path]:
                 yield path
 
 
-def unpack(path: Path, *, limit: int = LIMIT) -> Iterator[Piece | Mismatch]:
+def patients_first(files: Iterable[Path]) -> list[Path]:
+    """Files of FHIR as an export names them, those of patients before what refers to them."""
+    return sorted(files, key=lambda path: not path.name.startswith("Patient"))
+
+
+def unpack(
+    path: Path, *, of: Format = Format.HL7V2, limit: int = LIMIT, read: Callable[[int], None] = lambda _: None
+) -> Iterator[Piece | Mismatch]:
     """The messages of one file in order, and envelopes whose count is wrong. Raises OSError when it cannot be read.
 
-    `limit`: most bytes of one message; a longer one is told of and not taken (`er7.batch.split`).
+    `of`: what they are. `limit`: most bytes of one message; a longer one is told of and not taken (`er7.batch.split`). A name that ends in
+    `.gz` is unpacked while it is read. `read` is told how many bytes of the file were, as they are.
     """
     name = str(path)
-    with path.open("rb") as stream:
-        for part in batch.split(stream, limit=limit):
+    with _opened(path, read) as stream:
+        parts = (
+            fhirfile.split(stream, limit=limit, name=name) if of is Format.FHIR else batch.split(stream, limit=limit)
+        )
+        for part in parts:
             if isinstance(part, batch.Piece):
                 yield Piece(name, part.index, part.body, part.problem)
             elif isinstance(part, batch.Mismatch):
                 yield Mismatch(name, part)
+
+
+@contextmanager
+def _opened(path: Path, read: Callable[[int], None]) -> Iterator[BinaryIO]:
+    with path.open("rb") as file:
+        counted = cast(BinaryIO, _Counted(file, read))
+        if path.suffix != ".gz":
+            yield counted
+            return
+        try:
+            with gzip.GzipFile(fileobj=counted) as unpacked:
+                yield cast(BinaryIO, unpacked)
+        except (EOFError, zlib.error):
+            raise OSError("it is damaged: what it packs cannot be unpacked to its end") from None
+
+
+class _Counted(io.RawIOBase):
+    def __init__(self, file: BinaryIO, read: Callable[[int], None]) -> None:
+        super().__init__()
+        self._file = file
+        self._read = read
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1) -> bytes:
+        found = self._file.read(size)
+        self._read(len(found))
+        return found

@@ -26,8 +26,8 @@ def test_a_code_that_no_table_knows_is_named_with_its_fact_field_and_table(site,
     site("load", write(feed.registered(), unknown_place(feed), service))
     waits = {line["waits_for"] for line in site("holds", "list", "--json").lines}
     assert waits == {
-        "appointment.location from AIL-3, PV1-3 has a code that is not in `codes` of a location in caregate.yaml",
-        "appointment.service from AIS-3, SCH-8, PV1-10 has a code that is not in mappings/codes/service.yaml",
+        "appointment.location from AIL-3, PV1-3, participant.actor has a code that is not in `codes` of a location in caregate.yaml",
+        "appointment.service from AIS-3, SCH-8, PV1-10, serviceType, specialty, serviceCategory has a code that is not in mappings/codes/service.yaml",
     }
     shown = site("holds", "list")
     assert "WESTX" not in shown.out + shown.err
@@ -56,9 +56,11 @@ def test_a_code_that_got_its_entry_releases_what_waited_for_it(site, feed, write
 def test_plan_open_counts_what_a_code_in_its_table_released(site, feed, write):
     """Nothing is planned anew by it, but something happened."""
     site("load", write(feed.registered(), feed.booked().replace(b"|FM|", b"|ZZTOP|")))
-    assert len(site("holds", "list", "--json").lines) == 2
+    held = [line["waits_for"].partition(" ")[0] for line in site("holds", "list", "--json").lines]
+    assert held == ["appointment.service"] * 2
     Path("mappings/codes").mkdir(parents=True, exist_ok=True)
     Path("mappings/codes/service.yaml").write_text("table: service\ncodes: {ZZTOP: cardiology}\n")
+    assert site("holds", "codes", "--reason", "x", "--json").lines == []  # the table is read, and the message too
     assert "2 would be released: unmapped-code" in site("plan", "--open", "--dry-run").out
     assert "2 released: unmapped-code" in site("plan", "--open").out
 
@@ -86,7 +88,8 @@ def test_a_message_that_no_rule_is_about_says_so(site, feed, write):
     )
     ran = site("load", "--json", write(admitted))
     told = site("trace", "--message", ran.lines[0]["message"]).out
-    assert "no rule is about encounter.admitted; rules about its kind: discharge-follow-up" in told
+    assert "no rule is about encounter.admitted; rules about its kind: " in told
+    assert "; discharge-follow-up (encounter.discharged); " in told
 
 
 def test_a_rule_that_does_not_apply_names_the_condition_that_decided(site, feed, write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,9 @@ def test_a_made_up_patient_is_reminded_and_every_rule_is_told(caregate):
     assert ran.code == 0, ran.err
     assert "appointment-reminder: applies" in ran.out
     assert "7d due 2026-03-13 09:30: leaves 2026-03-13 09:30 by email" in ran.out
-    assert "not about appointment.booked (when.event): discharge-follow-up, missed-appointment-follow-up" in ran.out
+    assert re.search(
+        r"not about appointment.booked \(when.event\): .*discharge-follow-up.*, missed-appointment-follow-up", ran.out
+    )
 
 
 def test_the_condition_that_decided_is_told_with_its_line_and_value(caregate):

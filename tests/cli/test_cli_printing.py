@@ -64,6 +64,7 @@ def test_an_identifier_is_read_as_pid_3_writes_it():
     """PI-01: value, assigning authority, type."""
     found = identifier.parse("12345^^^LAKESIDE&1.2.3&ISO^MR\n")
     assert (found.system, found.type, found.value) == ("LAKESIDE", "MR", "12345")
+    assert identifier.parse("7^^^urn:lakeside:old^\n").type == ""  # FHIR need not tell one
 
 
 @pytest.mark.parametrize("line", ["", "12345", "12345^^^^MR", "^^^LAKESIDE^MR", "12345^^^LAKESIDE", "a^b^c^d^e^f"])

@@ -33,7 +33,7 @@ def test_schemas_are_written_where_one_wants_them(caregate, tmp_path):
     """Over older ones too; or shown as one object."""
     assert caregate("rules", "schema", "--out", str(tmp_path / "made")).code == 0
     ran = caregate("rules", "schema", "--out", str(tmp_path / "made"))
-    assert "wrote 9 schemas" in ran.out
+    assert f"wrote {len(files())} schemas" in ran.out
     assert {path.name for path in (tmp_path / "made").iterdir()} == set(files())
     assert set(json.loads(caregate("rules", "schema").out)) == set(files())
 
