@@ -26,7 +26,7 @@ from gateway.app.assembly import deliverer_of, dispatcher_of
 from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind, ConsentKind
 from gateway.model.errors import CommandError
-from gateway.model.event import Format, Outcome, RawMessage
+from gateway.model.event import Outcome, RawMessage
 from gateway.model.party import Identifier
 from gateway.model.verdict import Reason
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND, Millis, to_datetime, to_millis
@@ -186,7 +186,8 @@ class Clinic:
         """Several messages arrive as one batch."""
         self.clock.set(self.clock.now() + SECOND)
         self.spoken += messages
-        raw = [RawMessage(source=source, format=Format.HL7V2, body=one, received=self.clock.now()) for one in messages]
+        format_ = self.gateway.feeds[source].format
+        raw = [RawMessage(source=source, format=format_, body=one, received=self.clock.now()) for one in messages]
         outcomes = self.gateway.receiver.receive(raw, baseline=baseline)
         self.answers_doorbells()
         return outcomes

@@ -52,7 +52,7 @@ sources:
     organization: lakeside
     authority: PARTNER
     port: 2576
-database: '{database}'
+{feeds}database: '{database}'
 broker: '{broker}'
 keys: keys.json
 rules: '{rules}'
@@ -67,16 +67,18 @@ def write_site(
     rules: Path | None = None,
     recipients: tuple[str, ...] | None = None,
     ehr: Mapping[str, str] | None = None,
+    feeds: str = "",
     more: str = "",
 ) -> Settings:
     """Write and load the site. `recipients` told: a test system; else production. `ehr`: more of the feed's keys.
 
-    `more`: further sections as they stand in the file.
+    `feeds`: further sources, and `more` further sections, as they stand in the file.
     """
     text = SITE.format(
         environment="production" if recipients is None else "test",
         recipients="" if recipients is None else f"allowed_recipients: [{', '.join(recipients)}]",
         ehr="\n    ".join(f"{key}: {value}" for key, value in (ehr or {}).items()),
+        feeds=feeds,
         database=database,
         broker=broker,
         rules=rules or shipped("rules"),

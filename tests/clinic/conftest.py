@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "sms"))  # its provider of texts
+sys.path.append(str(Path(__file__).parent.parent / "fhir"))  # its server over HTTP
 
 from clinic_canary import Finder, Overheard, dump, file_bytes
 from clinic_dsl import Clinic, OpenClinic

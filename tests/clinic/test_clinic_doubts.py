@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 from clinic_dsl import Answer, Clinic, Postbox
 
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import Unavailable
-from gateway.model.when import Millis
+from gateway.model.when import MINUTE, SECOND, Millis
+from gateway.pipeline import inspect
+from gateway.pipeline.dispatch import sweep_lost
 from gateway.pipeline.doubts import Doubts
 from gateway.ports import Envelope, Handover, SetClock
 
@@ -114,3 +118,45 @@ def test_a_provider_without_tags_is_asked_by_the_words(asked: Clinic, answer: An
     asked.answers_doorbells()
     asked.looks()
     assert (len(asked.mails()), asked.requests("Ann")[0].state) == (1, ends)
+
+
+def _stands_still(clinic: Clinic, meanwhile: Callable[[], None]) -> None:
+    """The worker freezes right after its next clearance commits, and goes on when all that happened."""
+    taken = clinic.deliverer._cleared
+
+    def frozen(request: int) -> object:
+        found = taken(request)
+        if found is not None:
+            clinic.deliverer._cleared = taken  # type: ignore[method-assign]
+            meanwhile()
+        return found
+
+    clinic.deliverer._cleared = frozen  # type: ignore[method-assign,assignment]
+
+
+def test_a_worker_that_stood_still_while_another_sent_sends_nothing(asked: Clinic) -> None:
+    """SM-07: given up, looked up as absent, made again elsewhere; then it wakes."""
+
+    def meanwhile() -> None:
+        asked.clock.set(asked.clock.now() + 5 * MINUTE)
+        assert sweep_lost(asked.gateway.store) == 1
+        assert _doubts(asked).once() == 1
+        asked.answers_doorbells()
+        assert len(asked.mails()) == 1
+
+    _stands_still(asked, meanwhile)
+    asked.until(WEEK)
+    assert len(asked.mails()) == 1
+    (reminder,) = [one for one in asked.requests("Ann") if one.state == "completed"]
+    attempts = inspect.attempts(asked.gateway, reminder.id, reason="test", account="test")
+    assert [one.status for one in attempts] == ["not-done", "completed"]
+
+
+def test_a_worker_whose_lease_ends_too_soon_for_the_channel_lets_it_be(asked: Clinic) -> None:
+    """What may be taken for lost before the channel has answered does not begin; it provably did not leave."""
+    lease = asked.gateway.settings.worker.lease
+    _stands_still(asked, lambda: asked.clock.set(asked.clock.now() + lease - SECOND // 2))
+    asked.until(WEEK)
+    assert (asked.post.offered, asked.requests("Ann")[0].reason) == ([], "channel-unavailable")
+    asked.passes("10m")
+    assert len(asked.mails()) == 1

@@ -20,7 +20,9 @@ from gateway.model.party import ContactPoint
 from gateway.pipeline import inspect
 from gateway.pipeline.inspect.consents import opt_out_address
 from gateway.pipeline.ledger import Entry, append
+from gateway.pipeline.optouts import ProviderTarget
 from gateway.pipeline.revoking import Revoking
+from gateway.ports import SuppressesToo
 from gateway.store import tables
 
 FIRST, WEEK, DAY_BEFORE = "2026-03-20 09:30", "2026-03-13 09:30", "2026-03-19 09:30"
@@ -418,7 +420,12 @@ def told(clinic: Clinic) -> Told:
 def round_of(clinic: Clinic) -> Revoking:
     """The rounds that push."""
     gateway = clinic.gateway
-    return Revoking(gateway.store, gateway.site, gateway.rules, gateway.channels)
+    targets = [
+        ProviderTarget(gateway.store, gateway.site, lambda: gateway.rules.current().ruleset.policy, kind, one)
+        for kind, one in gateway.channels.items()
+        if isinstance(one, SuppressesToo) and one.suppresses
+    ]
+    return Revoking(gateway.store, targets)
 
 
 def states(clinic: Clinic) -> list[tuple[str, int]]:

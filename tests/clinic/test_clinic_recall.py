@@ -9,6 +9,7 @@ import itertools
 import random
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -18,7 +19,10 @@ from clinic_site import shipped_policy, shipped_rule, write_rules
 from gateway.model.when import DAY, HOUR
 from gateway.pipeline import across, inspect
 from gateway.pipeline.retention import purge_facts
+from gateway.pipeline.rows import RequestRow
 from gateway.store import tables
+from gateway.store.statement import Row, Rows
+from gateway.store.uow import UnitOfWork
 
 RECALL = """\
 rule: recall
@@ -122,6 +126,27 @@ def test_each_patient_has_a_latest_visit_of_their_own(recalling: Callable[..., C
     clinic.books("Ann", on=EARLY)
     clinic.books("Ben", on=LATE)
     assert (clinic.planned("Ann"), clinic.planned("Ben")) == ([AFTER_EARLY], [AFTER_LATE])
+
+
+def test_each_kind_of_visit_has_a_latest_of_its_own(recalling: Callable[..., Clinic]) -> None:
+    """`alike`: a later visit to the heart outdoes the earlier one there, and leaves the family doctor's alone."""
+    clinic = recalling(("once_per: patient", "once_per: patient\nalike: [appointment.service]"))
+    for name, start, service in (("A1", EARLY, "PCP"), ("A2", LATE, "CARD"), ("A3", "2026-06-01 09:30", "CARD")):
+        clinic.books("Ann", on=start, appointment=name, service=service)
+    assert clinic.planned("Ann") == [AFTER_EARLY, "2027-06-01 09:00"]
+
+
+def test_only_a_visit_of_the_same_kind_cancels(recalling: Callable[..., Clinic]) -> None:
+    """`alike` with `cancel`: another booking does not, one of the same service does."""
+    clinic = recalling(
+        ("once_per: patient", "alike: [appointment.service]"),
+        ("event: [encounter.registered]\n  where: {encounter.class: outpatient}", "event: [appointment.missed]"),
+    )
+    clinic.books("Ann", on=EARLY, appointment="A1", service="PCP")
+    clinic.books("Ann", on=EARLY, appointment="A2", service="CARD", trigger="S26")
+    assert clinic.planned("Ann") == [AFTER_EARLY]
+    clinic.books("Ann", on=EARLY, appointment="A3", service="PCP", trigger="S26")
+    assert clinic.ended("Ann") == ["cancelled-by-event"]
 
 
 # -- cancelled by another event
@@ -445,6 +470,27 @@ def test_a_cap_of_a_channel_makes_the_second_message_wait(recalling: Callable[..
 
 
 # -- and nothing for those who do not ask
+
+
+def test_what_waits_for_the_patients_of_a_batch_is_looked_up_at_once(
+    recalling: Callable[..., Clinic], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed of bookings asks for each whether a recall waits: once for all of them, not once each."""
+    clinic = recalling(("[encounter.registered]", "[appointment.missed]"), ("encounter.class: outpatient", ""))
+    asked = []
+    lookup = UnitOfWork.lookup
+
+    def heard(uow: UnitOfWork, table: Rows, columns: tuple[str, ...], key: str, values: Any, **more: Any) -> list[Row]:
+        if values and (table, columns, key) == (tables.request, RequestRow.COLUMNS, "patient"):
+            asked.append(len(values))
+        return lookup(uow, table, columns, key, values, **more)
+
+    for handle in ("Ben", "Cyd"):
+        clinic.enrols(handle)
+    monkeypatch.setattr(UnitOfWork, "lookup", heard)
+    missed = [clinic.schedules("S26", who, start=EARLY, appointment=f"M{who}") for who in ("Ann", "Ben", "Cyd")]
+    clinic.hears_together(*missed)
+    assert asked == [3]
 
 
 def test_rules_that_do_not_look_across_look_nothing_up(

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from clinic_dsl import Clinic
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from gateway.app.replay.play import Message, collected, play
+from gateway.app.replay.outcome import Message, collected
+from gateway.app.replay.play import play
 from gateway.model.when import DAY, HOUR, MINUTE, Millis
 from gateway.pipeline.inspect import representatives
 from gateway.pipeline.ledger import suppress
@@ -94,8 +95,38 @@ def _same(clinic: Clinic, home: Path, since: Millis) -> dict[tuple[int, str, str
     return told
 
 
-@settings(max_examples=15, phases=[Phase.generate], suppress_health_check=[HealthCheck.function_scoped_fixture])
+NOBODY_LIFTS: list[Said] = [
+    ("cancels", "ann", 91, 12),
+    ("is loaded", "eve", 334, 38),
+    ("lives", "bob", 753, 37),
+    ("says no", "bob", 181, 9),
+    ("books", "bob", 493, 23),
+    ("books", "ann", 43, 19),
+    ("books", "bob", 2323, 8),
+    ("is overtaken", "bob", 192, 7),
+    ("updates", "eve", 3946, 34),
+    ("books", "eve", 938, 30),
+    ("modifies", "bob", 2535, 22),
+]
+"""Holds that nobody lifts outlive the appointments they were about."""
+CANCELLED_TOO_LATE: list[Said] = [
+    ("is loaded", "eve", 334, 38),
+    ("is loaded", "bob", 30, 40),
+    ("is overtaken", "bob", 900, 7),
+    ("lives", "ann", 4320, 1),
+    ("cancels", "bob", 4000, 1),
+]
+"""A hold is over before the cancellation, and nothing rings between the messages: a replay reads them together."""
+
+
+@settings(
+    max_examples=15,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(script=st.lists(said, min_size=3, max_size=14))
+@example(script=NOBODY_LIFTS)
+@example(script=CANCELLED_TOO_LATE)
 def test_the_rules_in_force_replayed_do_what_they_did(
     script: list[Said], request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "clinic"))  # its people and messages
+sys.path.append(str(Path(__file__).parent.parent / "fhir"))  # its server over HTTP
 
 from crash_mail import PostOffice
 from crash_parts import House

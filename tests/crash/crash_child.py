@@ -1,7 +1,7 @@
 """A gateway that dies where it is told: real parts, of which some are wrapped here to send SIGKILL to this very process.
 
 The process is forked from one that has imported everything. Commands and answers are dictionaries on a pipe:
-{"now": millis} · {"kill": point} · {"pages": limit} · {"deliver": [ids], "at": monotonic seconds}.
+{"now": millis} · {"kill": point} · {"stop": point} · {"pages": limit} · {"deliver": [ids], "at": monotonic seconds}.
 When the pipe ends, and on SIGTERM, it stops as any gateway does.
 """
 
@@ -38,6 +38,7 @@ from gateway.store.uow import UnitOfWork
 __all__ = ["connectors", "postgres"]  # imported before the clock of the test runs
 
 _armed: set[str] = set()
+_stops: set[str] = set()
 _here = threading.local()
 _clock = SetClock(0)
 _dispatchers: list[Dispatcher] = []
@@ -52,9 +53,12 @@ def die() -> None:
 
 
 def at(point: str) -> None:
-    """Die if this is the point."""
+    """Die if this is the point; or stand still, once, until somebody says go on."""
     if point in _armed:
         die()
+    if point in _stops:
+        _stops.discard(point)
+        signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)  # this thread is the first that stands
 
 
 def _die_soon() -> None:
@@ -167,6 +171,8 @@ def obey(gateway: Any, parent: Connection) -> None:
                 dispatcher.wake()
         if "kill" in told:
             _armed.add(told["kill"])
+        if "stop" in told:
+            _stops.add(told["stop"])
         if "pages" in told:
             _pages.append(told["pages"])
         if "deliver" in told:

@@ -118,6 +118,10 @@ class Child:
         assert self._process.exitcode is not None, "it has not ended"
         return self._process.exitcode
 
+    def stands_still(self) -> bool:
+        """Whether it was stopped by a signal (proc(5): T)."""
+        return Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
     def terminate(self, how: signal.Signals = signal.SIGTERM) -> None:
         """Send a signal."""
         os.kill(self.pid, how)

@@ -22,7 +22,7 @@ locations:
   main: {{name: Main Street Clinic, organization: lakeside, codes: [MAIN]}}
 sources:
   ehr: {{kind: mllp, organization: lakeside, bind: 127.0.0.1, port: {mllp}, authority: LAKESIDE{ehr}}}
-channels:
+{feeds}channels:
   email: {{kind: email, host: 127.0.0.1, port: {smtp}, tls: off, relay_enforces_tls: yes, timeout: {timeout}, agreement: {{none_needed: its own}}}}
 database: '{database}'
 broker: '{broker}'
@@ -57,9 +57,10 @@ def write_site(
     mllp: int = 0,
     timeout: float = 5,
     ehr: str = "",
+    feeds: str = "",
     more: str = "",
 ) -> Path:
-    """Write the site and its rules into `folder`; returns the configuration file. `more`: further sections as text."""
+    """Write the site and its rules into `folder`; returns the configuration file. `feeds`, `more`: as they stand there."""
     if not (folder / "rules").exists():
         write_rules(folder / "rules")
     path = folder / "caregate.yaml"
@@ -71,6 +72,7 @@ def write_site(
             mllp=mllp,
             timeout=timeout,
             ehr=f", {ehr}" if ehr else "",
+            feeds=feeds,
             more=more,
         )
     )

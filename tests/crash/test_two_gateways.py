@@ -14,6 +14,7 @@ from crash_parts import Child, House, wall
 
 from gateway import worker
 from gateway.model.when import MINUTE, SECOND
+from gateway.pipeline import inspect
 from gateway.store import tables
 from gateway.store.migrations import migrate
 
@@ -99,6 +100,31 @@ def test_when_one_of_two_gateways_is_killed_the_other_sends_the_rest(
     assert doubtful
     assert {one["reason"] for one in doubtful} == {"outcome-unknown"}
     _assert_sent_once(house, unknown=len(doubtful))
+    assert house.verified().ok
+
+
+def test_a_gateway_that_stood_still_does_not_send_what_the_other_sent(shared: House) -> None:
+    """SM-07: SIGSTOP between clearance and network; given up, let go by a person, sent by the other; then SIGCONT."""
+    house = shared
+    first = house.starts()
+    assert house.sends(house.booking("Ann", VISIT), first) == "AA"
+    first.ask(stop="after-clear-commit")
+    house.goes_to(REMINDED, first, quiet=False)
+    house.waits(first.stands_still)
+    second = house.starts()
+    house.goes_to(REMINDED + 5 * MINUTE, second, quiet=False)
+    reminder = house.requests("Ann")["7d"]["id"]
+    house.waits(lambda: house.requests("Ann")["7d"]["state"] == "on-hold")
+    assert house.mails()[reminder] == 0
+    inspect.release_request(house.gateway, reminder, reason="it did not leave", account="test")
+    house.goes_to(REMINDED + 7 * MINUTE, second)
+    house.waits(lambda: house.mails()[reminder] == 1)
+    first.terminate(signal.SIGCONT)
+    house.waits(lambda: "deliver.overtaken" in first.log())
+    for child in (first, second):
+        child.terminate()
+        assert child.gone() == 0, child.log()
+    assert house.mails()[reminder] == 1
     assert house.verified().ok
 
 
