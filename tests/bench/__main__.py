@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.migrations import migrate
-from tests.bench import crowded, micro, outbox, replayed, rule_folder, sampling, sending
+from tests.bench import crowded, micro, ndjson, notified, outbox, replayed, rule_folder, sampling, sending
 from tests.bench.known import World
 from tests.bench.lines import Bench, Line
 from tests.bench.servers import Postgres
 
 CONNECTIONS = (1, 8, 32)
-APART = (rule_folder, crowded, replayed, outbox, sending)  # each makes a world of its own
+APART = (rule_folder, crowded, replayed, outbox, sending, notified, ndjson)  # each makes a world of its own
 
 
 def lines() -> list[Line]:
@@ -36,6 +36,12 @@ def lines() -> list[Line]:
     return found
 
 
+def chosen(only: str) -> list[str]:
+    """The names of the lines that are asked for: the one called so, else all that begin so."""
+    every = [*micro.NAMES, *(line.name for line in lines()), *(name for part in APART for name in part.NAMES)]
+    return [only] if only in every else [name for name in every if name.startswith(only)]
+
+
 def main() -> None:
     """Measure what was asked for; the exit code is 2 when the words cannot be understood."""
     told = _arguments()
@@ -49,22 +55,25 @@ def main() -> None:
         if told.profile and told.profile.startswith("send."):
             sending.profile(folder, told.profile)
             return
+        if told.profile and told.profile.startswith("fhir."):
+            notified.profile(folder, told.profile)
+            return
         if told.profile:
             world.build()
             sampling.profile(world, folder, told.profile)
             return
-        micros = [one for one in micro.NAMES if one.startswith(only)]
-        wanted = [line for line in lines() if line.name.startswith(only)]
-        apart = [(part, name) for part in APART for name in part.NAMES if name.startswith(only)]
+        names = chosen(only)
+        micros = [one for one in micro.NAMES if one in names]
+        wanted = [line for line in lines() if line.name in names]
+        apart = [(part, name) for part in APART for name in part.NAMES if name in names]
         for part, name in apart:
             _print(part.measure(name, folder))
         if apart and not micros and not wanted:
             return
         if not micros and not wanted:
-            names = ", ".join(
-                [*micro.NAMES, *(line.name for line in lines()), *(name for part in APART for name in part.NAMES)]
+            print(
+                f"there is no line whose name begins with `{only}`; there are {', '.join(chosen(''))}", file=sys.stderr
             )
-            print(f"there is no line whose name begins with `{only}`; there are {names}", file=sys.stderr)
             raise SystemExit(2)
         world.build()
         for name in micros:
@@ -79,10 +88,12 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("part", nargs="?", help="only lines whose names begin like this")
+    parser.add_argument("part", nargs="?", help="only the line of this name, else those whose names begin like this")
     parser.add_argument("--only", help="the same")
     parser.add_argument(
-        "--profile", metavar="NAME", help="say where the time of mllp.<store>.<connections> goes, or of send.<store>"
+        "--profile",
+        metavar="NAME",
+        help="say where the time of mllp.<store>.<connections>, send.<store> or fhir.notify.sqlite.<connections> goes",
     )
     parser.add_argument("--world", type=Path, help="a folder in which the known patients are kept from run to run")
     parser.add_argument("--seconds", type=float, default=8.0, help="measured, of each line")

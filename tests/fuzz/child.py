@@ -85,6 +85,7 @@ _INSTRUMENTED = {
     "wire": ("connectors.sources",),
     "batch": ("gateway.er7",),
     "bounce": ("connectors.channels.email.bounces", "email"),
+    "resource": ("gateway.mapping.fhir",),
 }
 
 

@@ -279,7 +279,14 @@ _FIELD = re.compile(r"^[A-Z][A-Z0-9]{2}-\d+(\.\d+)?")
 def sentences() -> str:
     """All string constants of what reads, maps and answers, joined; and the mappings, whose reasons are theirs."""
     found: list[str] = []
-    for folder in ("gateway/er7", "gateway/mapping", "gateway/model", "connectors/sources/mllp"):
+    for folder in (
+        "gateway",
+        "gateway/er7",
+        "gateway/mapping",
+        "gateway/mapping/fhir",
+        "gateway/model",
+        "connectors/sources/mllp",
+    ):
         for path in sorted((ROOT / folder).glob("*.py")):
             nodes = ast.walk(ast.parse(path.read_text("utf-8")))
             found += [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.fuzz import bounces, claims, mutate, seeds, wire
+from tests.fuzz import bounces, claims, mutate, resources, seeds, wire
 
 MOST = 16_384
 """Bytes of one input; what longer ones cost is measured apart, in `test_fuzz_time.py`."""
@@ -86,6 +86,7 @@ TARGETS = {
             seeds=_streams,
             mutated=mutate.mutated_stream,
         ),
+        Target(name="resource", holds=resources.any_resource, seeds=resources.seeds, mutated=resources.mutated),
         Target(name="bounce", holds=bounces.any_report, seeds=bounces.seeds, mutated=bounces.mutated),
     )
 }

@@ -172,6 +172,9 @@ class _Intake:
     def witness(self, *_: object, **__: object) -> None:
         """Security events are not looked at here."""
 
+    def heard(self, *_: object) -> None:
+        """Nor are heartbeats."""
+
     def answer(self) -> None:
         """Some of what is held, oldest first, as one commit."""
         count = self._rng.randrange(1, len(self.held) + 1) if self.held else 0
