@@ -14,6 +14,8 @@ PURE := gateway/model/*,gateway/policy/*,gateway/ruleset/*,gateway/mapping/*
 # the tests of the pure packages, run under coverage; the others would be a third slower for nothing
 PURE_TESTS := tests/model tests/policy tests/rules tests/mapping tests/yamlfile tests/fuzz/test_fuzz_bounds.py
 ONLY ?=
+# as many tests at a time as there are cores, four at most: each process starts database servers of its own
+AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak scenarios lock reference clean
 
@@ -70,7 +72,7 @@ coverage: $(V)/.test ## pytest, with 100 % of branches on the pure packages by t
 	@trap '$(RUN)python .ci/skipped.py build/pure.xml build/tests.xml' EXIT; \
 	$(RUN)coverage run -m pytest --junitxml=build/pure.xml $(PURE_TESTS); \
 	$(RUN)coverage report --include='$(PURE)' --skip-covered --show-missing --fail-under=100; \
-	$(RUN)python -m pytest --junitxml=build/tests.xml $(addprefix --ignore=,$(PURE_TESTS))
+	$(RUN)python -m pytest $(AT_ONCE) --junitxml=build/tests.xml $(addprefix --ignore=,$(PURE_TESTS))
 
 bench: $(V)/.test ## figures as JSON lines; a part with ONLY=mllp
 	@$(RUN)python -m tests.bench $(if $(ONLY),--only $(ONLY))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import time
 from dataclasses import replace
 
 import pytest
@@ -16,6 +15,7 @@ from connectors.channels.email.bounces.receipts import receipts
 from connectors.channels.email.bounces.reports import Did, Kind, Report, read_report
 from connectors.channels.email.tokens import Tokens
 from gateway.model.comingback import Receipt, ReceiptStatus
+from tests.effort import calls
 
 AT = 1_772_566_200_000
 
@@ -201,9 +201,8 @@ def test_a_bomb_is_not_unpacked() -> None:
 )  # fmt: skip
 def test_a_mail_that_takes_the_parser_long_is_not_parsed(raw: bytes) -> None:
     """F-14: one mail of a megabyte kept the standard parser, and with it the whole process, busy for seconds or hours."""
-    before = time.process_time()
+    calls(lambda: read_report(raw), most=20_000)
     assert read_report(raw) is None
-    assert time.process_time() - before < 2
 
 
 @given(st.integers(0), st.data())
