@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from gateway.cli import newsite, site
-from gateway.cli.ahead import Ahead, reading_ahead
 from gateway.cli.terminal import emit, note, printable, say
 from gateway.cli.unpack import Mismatch, Piece, files_under, patients_first, unpack
 from gateway.model.errors import CommandError
 from gateway.model.event import Format, Outcome, RawMessage, Result
-from gateway.pipeline.preparing import Readings
 
 if TYPE_CHECKING:
     from gateway.app import Gateway
+    from gateway.cli.ahead import Ahead
+    from gateway.pipeline.preparing import Readings
 
 _TOGETHER, _BYTES = 256, 8 << 20
 # messages and bytes of one commit: a feed that runs beside waits no longer than it takes
@@ -47,6 +47,8 @@ def load(
     files = files_under(paths)
     with _gateway(config) as gateway, _bar(files, wanted=not json) as (show, read):
         name = _source(gateway, source)
+        from gateway.cli.ahead import reading_ahead  # heavy: `--help` is there at once
+
         with reading_ahead(gateway, name, sum(file.stat().st_size for file in files)) as ahead:
             loading = Loading(gateway, name, baseline=baseline, json=json, show=show, ahead=ahead)
             for file in loading.ordered(files):

@@ -309,8 +309,8 @@ def test_a_visit_that_changed_hands_is_announced_once_a_person_agreed(booked: Cl
 
 
 def test_another_feed_does_not_move_a_visit_but_its_cancellation_holds_it(booked: Clinic) -> None:
-    """D-01: each appointment has one owning source; what another says of its end waits for a person."""
+    """D-01: each appointment has one owning source; what another says of its time, or of its end, waits for a person."""
     booked.reschedules("Ann", to="2026-03-25 10:00", source="partner", sch={2: "A001^SCHED"})
-    assert booked.planned("Ann") == [WEEK, DAY_BEFORE]
+    assert (booked.planned("Ann"), booked.waiting("Ann")) == ([], ["time-uncertain", "time-uncertain"])
     booked.cancels("Ann", source="partner")
     assert booked.waiting("Ann") == ["cancelled", "cancelled"]
