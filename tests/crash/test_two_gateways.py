@@ -96,7 +96,9 @@ def test_when_one_of_two_gateways_is_killed_the_other_sends_the_rest(
     assert first.gone() == -signal.SIGKILL
     time.sleep(0.2)
     house.goes_to(REMINDED + 4 * MINUTE, second)
-    house.goes_to(REMINDED + 20 * MINUTE, second)  # what it held when the clock jumped past its lease did not leave, and is tried again
+    house.goes_to(
+        REMINDED + 20 * MINUTE, second
+    )  # what it held when the clock jumped past its lease did not leave, and is tried again
     doubtful = [one for one in house.every(tables.request, "state", "reason") if one["state"] == "on-hold"]
     assert doubtful
     assert {one["reason"] for one in doubtful} == {"outcome-unknown"}
