@@ -132,7 +132,7 @@ def test_a_gateway_that_stood_still_does_not_send_what_the_other_sent(shared: Ho
 
 
 def _assert_sent_once(house: House, *, unknown: int) -> None:
-    """Each patient's first reminder left once; each request has one attempt."""
+    """Each patient's first reminder left once; each request has one attempt that left or may have."""
     steps = [one for one in house.every(tables.request, "id", "step", "state") if one["step"] == "7d"]
     assert len(steps) == PATIENTS
     assert sum(one["state"] == "completed" for one in steps) == PATIENTS - unknown
@@ -140,7 +140,10 @@ def _assert_sent_once(house: House, *, unknown: int) -> None:
     assert set(mails.values()) == {1}
     assert set(house.office.recipients().values()) == {1}
     assert PATIENTS - unknown <= len(mails) <= PATIENTS
-    attempts = house.every(tables.communication, "request")
+    provably_not_sent = {"channel-unavailable"}  # the clock jumped past a lease: held back at the last look
+    attempts = [
+        one for one in house.every(tables.communication, "request", "reason") if one["reason"] not in provably_not_sent
+    ]
     assert len(attempts) == len({one["request"] for one in attempts})
 
 

@@ -9,10 +9,6 @@ import pytest
 from tests.effort import calls, growth
 
 
-def _again_and_again(size: int) -> int:
-    return sum(1 for _ in range(size) for _ in range(size))
-
-
 def _for_ever() -> None:
     while True:
         try:
@@ -21,14 +17,24 @@ def _for_ever() -> None:
             continue
 
 
-@pytest.mark.slow
-def test_a_square_is_told_from_what_is_linear() -> None:
+class _Clock:
+    """A processor's time that passes only where it is told to, and more of it each other turn: somebody else is busy."""
+
+    def __init__(self) -> None:
+        self.now, self.turns = 0.0, 0
+
+    def costs(self, seconds: float) -> None:
+        self.turns += 1
+        self.now += seconds * (1 + self.turns % 4 // 2)
+
+
+def test_a_square_is_told_from_what_is_linear(monkeypatch: pytest.MonkeyPatch) -> None:
     """F-12: of each the least counts, and the square costs it every time."""
-    assert growth(partial(_again_and_again, 300), partial(_again_and_again, 2_400), enough=20) >= 20
-    assert (
-        growth(partial(bytes.count, b"x" * (1 << 24), b"y"), partial(bytes.count, b"x" * (1 << 27), b"y"), enough=20)
-        < 20
-    )
+    for times, enough in ((8**2, 20), (8, 12)):
+        clock = _Clock()
+        monkeypatch.setattr("tests.effort.time.thread_time", lambda clock=clock: clock.now)
+        measured = growth(partial(clock.costs, 1.0), partial(clock.costs, 1.0 * times), enough=enough)
+        assert measured == pytest.approx(times)
 
 
 def test_what_never_ends_is_ended() -> None:
