@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,11 +17,11 @@ from clinic_dsl import Clinic, OpenClinic
 
 from gateway import telemetry
 from gateway.app import assembly
-from gateway.mapping.pack import Pack
 from gateway.model.errors import CaregateError
 from gateway.ports import SetClock
 from gateway.settings import references
 from gateway.store.keyring import Keyring
+from tests.remembered import remembering
 
 
 @pytest.fixture
@@ -41,27 +40,20 @@ def overheard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Overheard]:
     telemetry.reset()
 
 
-@pytest.fixture(scope="session", autouse=True)
+_once = (remembering(assembly.load_pack), cache(references.kinds), remembering(assembly.Hl7v2Reader))
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _compiled_once() -> Iterator[None]:
-    """The shipped mappings are read and compiled once a session: they are pure, and every clinic's are the same."""
+    """The shipped mappings are read and compiled once for all clinics: they are pure, and every clinic's are the same.
+
+    For these modules alone: other tests of the same process change their mappings.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "load_pack", _remembering(assembly.load_pack))
-        patch.setattr(references, "kinds", cache(references.kinds))
-        patch.setattr(assembly, "Hl7v2Reader", _remembering(assembly.Hl7v2Reader))
+        patch.setattr(assembly, "load_pack", _once[0])
+        patch.setattr(references, "kinds", _once[1])
+        patch.setattr(assembly, "Hl7v2Reader", _once[2])
         yield
-
-
-def _remembering(make: Callable[..., Any]) -> Callable[..., Any]:
-    made: dict[str, tuple[tuple[object, ...], Any]] = {}
-
-    def remember(*told: Any, **named: Any) -> Any:
-        ids = [id(one) if isinstance(one, Pack) else repr(one) for one in told]
-        key = repr((ids, sorted((name, sorted(value)) for name, value in named.items())))
-        if key not in made:
-            made[key] = (told, make(*told, **named))  # what was told is kept: its id must not be used again
-        return made[key][1]
-
-    return remember
 
 
 @pytest.fixture

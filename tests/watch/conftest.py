@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from watch_site import SITE, OpenSite
 
 from gateway.app import Gateway, assemble, assembly
-from gateway.mapping.pack import Pack
 from gateway.packs import shipped
 from gateway.ports import SetClock
 from gateway.settings import load
 from gateway.store.keyring import Keyring
+from tests.remembered import remembering
+
+_load_pack = remembering(assembly.load_pack)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    """The shipped mappings are read once a session: they are pure."""
-    packs: dict[str, Pack] = {}
-    load_pack = assembly.load_pack
-
-    def remember(folders: Sequence[Path]) -> Pack:
-        key = repr(folders)
-        if key not in packs:
-            packs[key] = load_pack(folders)
-        return packs[key]
-
+@pytest.fixture(scope="module", autouse=True)
+def _read_once() -> Iterator[None]:
+    """The shipped mappings are read once: they are pure. For these modules alone: other tests change theirs."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "load_pack", remember)
+        patch.setattr(assembly, "load_pack", _load_pack)
         yield
 
 
