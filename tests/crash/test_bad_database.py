@@ -169,7 +169,10 @@ def _fill_and_mend(house: House, limit: Callable[[Child], None], mend: Callable[
 def test_a_saturated_intake_refuses_at_once_and_takes_the_message_when_it_comes_again(
     make_house: Callable[..., House], store_url: str
 ) -> None:
-    """A-04, F-12: one in hand, one waiting, the others AR 207 without delay; in the end each is stored once."""
+    """A-04, F-12: one in hand, one waiting, the others AR 207 without delay; in the end each is stored once.
+
+    When all come before the first is in hand, only that one waits, and is the only one that is taken.
+    """
     house = make_house(store_url, more="intake: {batch: 1, queue: 1}")
     child = house.starts()
     messages = [house.booking(f"P{number}", VISIT) for number in range(8)]
@@ -178,10 +181,12 @@ def test_a_saturated_intake_refuses_at_once_and_takes_the_message_when_it_comes_
         senders = [threading.Thread(target=_send_one, args=(child, messages[n], n, answers)) for n in range(8)]
         for sender in senders:
             sender.start()
-        house.waits(lambda: len(answers) == 6)
+        house.waits(lambda: len(answers) >= 6)
     for sender in senders:
         sender.join()
-    assert sorted(answers.values()) == ["AA"] * 2 + ["AR"] * 6
+    taken = list(answers.values()).count("AA")
+    assert taken in (1, 2)
+    assert sorted(answers.values()) == ["AA"] * taken + ["AR"] * (8 - taken)
     for number, code in answers.items():
         assert house.stored(messages[number]) == (code == "AA")
     assert [house.sends(one, child) for one in messages] == ["AA"] * 8
