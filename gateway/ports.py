@@ -6,6 +6,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gateway.model.alert import Alert
@@ -14,6 +16,7 @@ from gateway.model.comingback import Receipt, Reply
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError
 from gateway.model.event import Outcome, RawMessage, Reading
+from gateway.model.outcome import SinkRow
 from gateway.model.party import ContactPoint
 from gateway.model.request import Protection
 from gateway.model.when import Millis
@@ -231,6 +234,168 @@ class Intake(Protocol):
 
     def heard(self, source: str) -> None:
         """Its other end lives and had nothing to tell (S-17): it is not silent; never blocks, never raises."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableShape:
+    """What a mapping declares of its table, for the source that reads it; columns it does not name are never read.
+
+    `columns`: name → type (`gateway.rowcells.ColumnType`), in the order of the file. `key`: the columns that tell rows
+    apart. `at`: the column with the time of a row's version, for watermarks. `gone`: a column and the values by which
+    a row says of itself that it is deleted.
+    """
+
+    mapping: str
+    columns: Mapping[str, str]
+    key: tuple[str, ...]
+    at: str | None = None
+    gone: tuple[str, frozenset[str]] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One row of a table. `key`: its own key, the declared key columns as `gateway.rowjson.key_of` joins them (PHI perhaps).
+
+    `body`: its declared columns as canonical JSON (`gateway.rowjson.row`); empty: the source says that it is gone. `at`:
+    the source's own time of this version, None where it has none: then the time it is read.
+    """
+
+    key: str = field(repr=False)
+    body: bytes = field(repr=False)
+    at: Millis | None = None
+
+
+class ExtractMode(StrEnum):
+    """How much of a table an extract reads, hence what a row means that it does not bring."""
+
+    SNAPSHOT = "snapshot"  # all of it: a row that is missing has left (SN-03)
+    CHANGES = "changes"  # what is new or gone since the cursor: what is missing says nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtractState:
+    """One extract of a source, as far as it has come; `counts` by what became of its rows, never a value of theirs.
+
+    `cursor`: what the source itself put beside the last rows that were committed (JSON, never PHI), to go on from.
+    """
+
+    id: int
+    mode: ExtractMode
+    baseline: bool
+    cursor: str
+    counts: Mapping[str, int]
+
+
+class Rows(Protocol):
+    """Where a source of rows puts them: a chunk, what it came to and the cursor beside it are one transaction (law 1, SN-11).
+
+    All calls block, and raise StoreError when the database is away: what was not answered is told again, without harm.
+    `keeps`: False of a dry run, which writes nothing and for which nothing may be consumed.
+    """
+
+    @property
+    def keeps(self) -> bool:
+        """See above."""
+        ...
+
+    def cursor(self) -> str | None:
+        """The cursor of the last extract that was finished; None before the first, which is the baseline (SN-21)."""
+        ...
+
+    def open(self) -> ExtractState | None:
+        """The extract that was begun and is not over: it goes on where it stopped."""
+        ...
+
+    def begin(
+        self, mode: ExtractMode, *, cursor: str = "", expected: int | None = None, baseline: bool | None = None
+    ) -> ExtractState:
+        """Begin one; ends one that is open as given up. `expected`: how many rows the source says there are.
+
+        `cursor`: where it begins, by which its source knows it again. `baseline`: state alone, nothing planned; None: as
+        the first one is. Raises GuardError (over-broad: SN-03) when `expected` is out of proportion to what there was:
+        the extract waits for a person before its first row.
+        """
+        ...
+
+    def take(self, extract: ExtractState, chunk: Sequence[Row], cursor: str) -> ExtractState:
+        """Commit one chunk with what it came to and the cursor. Rows that cannot be read are kept apart with their reason.
+
+        Raises GuardError when what the rows say of many people at once cannot be true: the extract is stopped.
+        """
+        ...
+
+    def finish(self, extract: ExtractState, *, rows: int | None = None) -> ExtractState:
+        """End it: of a snapshot, whoever was missing leaves, chunk by chunk. `rows`: how many the source says it gave.
+
+        Raises GuardError when that would be a mass exit or entry (SN-03): nobody leaves, the extract waits for a person.
+        """
+        ...
+
+    def give_up(self, extract: ExtractState, reason: str) -> None:
+        """End it unfinished; the next one begins where the last finished one ended. `reason`: words of ours, no PHI."""
+        ...
+
+
+@runtime_checkable
+class Extracts(Protocol):
+    """A source of rows: it gets the place to put them before `start`."""
+
+    def extract_into(self, rows: Rows, shape: TableShape) -> None:
+        """Where its rows go, and what they are; asked once, before `start`, or before `caregate tables pull` has it read once."""
+        ...
+
+    def pull(self, progress: Callable[[ExtractState], None], *, baseline: bool | None = None) -> ExtractState:
+        """Read once to the end, or go on with what was begun; blocks. Raises ServerError, GuardError and StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnfitRow:
+    """A row of a file that is none, and lies in quarantine with its text. `problem`: words of ours, never a value."""
+
+    file: str = field(repr=False)
+    line: int
+    column: str | None
+    problem: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poured:
+    """What one file, or the files of one run, came to. `state`: of its extract; None: nothing was begun, `problems` say why.
+
+    `unfit`: the first of them; `counts` of `state` are of all rows. `finished`: it was taken as the whole that it is meant
+    to be; else nobody has left because of it.
+    """
+
+    name: str = field(repr=False)
+    rows: int
+    unfit: Sequence[UnfitRow]
+    unfit_rows: int
+    problems: Sequence[str]
+    state: ExtractState | None
+    finished: bool
+
+
+@runtime_checkable
+class PoursFiles(Protocol):
+    """A source of rows that also takes files which a person names; it has got the place to put them (`Extracts`)."""
+
+    def pour(
+        self,
+        path: Path,
+        progress: Callable[[ExtractState, int], None],
+        *,
+        baseline: bool | None = None,
+        dry_run: bool = False,
+    ) -> Poured:
+        """Take in one file, or a folder as one run; begun before, it goes on. Nothing is moved.
+
+        `dry_run`: the place it got keeps nothing, so that it may be read beside a gateway that runs.
+
+        `progress`: told of every chunk, and how many bytes of how many there are were read. Raises OSError, ServerError
+        (what cannot be used), GuardError and StoreError.
+        """
         ...
 
 
@@ -515,6 +680,33 @@ class AlertSink(Protocol):
 
     def close(self) -> None:
         """Give back connections."""
+        ...
+
+
+class Sink(Protocol):
+    """A connector that tells another system what became of things, in batches; found by entry point (`gateway.sinks`).
+
+    Made as `X(name, options, clock)`. It does not retry: what was not taken is told again, and so is what was taken when
+    nobody noted it, so that the same id twice must do no harm.
+    """
+
+    name: str
+
+    def write(self, batch: Sequence[SinkRow]) -> None:
+        """Have all of it kept there, bounded in time as a whole. Raises Refused (a person must look) or Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Give back connections."""
+        ...
+
+
+@runtime_checkable
+class Lays(Protocol):
+    """A sink whose other end must be made by whoever owns it."""
+
+    def ddl(self) -> str:
+        """The statements that make it, with what our role may do there; no connection is opened."""
         ...
 
 

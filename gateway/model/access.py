@@ -25,6 +25,7 @@ class Right(StrEnum):
     WORKLIST_READ = "worklist.read"
     OUTBOX_READ = "outbox.read"
     OUTBOX_CONTROL = "outbox.control"
+    CAMPAIGN_APPROVE = "campaign.approve"  # let a campaign leave or go on, believe what its table says
     STORY_READ = "story.read"  # of a message or request: nobody is named
     PERSON_READ = "person.read"  # story, consents and preferences of somebody found by identifier
     CONSENT_WRITE = "consent.write"

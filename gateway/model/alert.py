@@ -17,6 +17,9 @@ class AlertKind(StrEnum):
     SEQUENCE_GAP = "sequence-gap"  # D-11
     JOIN_TIMED_OUT = "join-timed-out"  # B-07
     FETCHING_STUCK = "fetching-stuck"  # what a FHIR server should be asked for is not read
+    EXTRACT_STOPPED = "extract-stopped"  # what a table says of many people at once cannot be true (SN-03)
+    CAMPAIGN_STOPPED = "campaign-stopped"  # by itself: what it sent comes back, is refused or complained of
+    SINK_BEHIND = "sink-behind"  # another system is not told what became of things
     SEALING_FAILED = "sealing-failed"
     BROKER_DOWN = "broker-down"
     DISK_NEARLY_FULL = "disk-nearly-full"
@@ -38,6 +41,9 @@ SAID = {
     AlertKind.JOIN_TIMED_OUT: "fragments of a continued message never became whole",
     AlertKind.FETCHING_STUCK: "what must be read from the source's server is not read; what it would tell is not known here"
     " (`caregate fetches list`; why: `fhir.fetch-later` in the log)",
+    AlertKind.EXTRACT_STOPPED: "what the table says of many people at once was not believed; nothing of it is taken until a person says so",
+    AlertKind.CAMPAIGN_STOPPED: "the campaign stopped itself: too much of it came back, was refused, or was complained of",
+    AlertKind.SINK_BEHIND: "another system is not told what became of messages, opt-outs among it (`caregate sinks status`)",
     AlertKind.SEALING_FAILED: "the audit log has not been sealed for a while",
     AlertKind.BROKER_DOWN: "the broker cannot be reached; what is due leaves late or not at all",
     AlertKind.DISK_NEARLY_FULL: "the disk of the database is nearly full",
@@ -47,7 +53,7 @@ SAID = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Condition:
-    """Something that is wrong now. `source`: the feed's configured name, "" for the gateway as a whole.
+    """Something that is wrong now. `source`: the feed's configured name, or the campaign's rule; "" for the gateway as a whole.
 
     `since`: Millis UTC. `count`: how many, where there is something to count, else 0. `host`: the machine's name,
     where only that machine can see it (its disk, its certificates), else "".

@@ -17,6 +17,12 @@ class Action(StrEnum):
     MESSAGE_RELEASED = "message.released"  # a quarantine entry resolved or discarded
     FETCH_WANTED = "fetch.wanted"  # a resource must be read from its server (S-02, S-33)
     FETCH_ENDED = "fetch.ended"  # it was, or never will be
+    EXTRACT_BEGUN = "extract.begun"  # of a table (SN-03)
+    EXTRACT_MOVED = "extract.moved"  # rows were taken, and the cursor with them (SN-11)
+    EXTRACT_STOPPED = "extract.stopped"  # by a guard: it waits for a person
+    EXTRACT_BELIEVED = "extract.believed"  # a person says that what the guard saw is right
+    EXTRACT_FINISHED = "extract.finished"
+    EXTRACT_GIVEN_UP = "extract.given-up"
     CURSOR_MOVED = "cursor.moved"  # what a source remembers of where it stands
     SEQUENCE_STARTED = "sequence.started"
     SEQUENCE_RESET = "sequence.reset"
@@ -41,6 +47,8 @@ class Action(StrEnum):
     WRITEBACK_WANTED = "writeback.wanted"  # a server is to be told of messages (W-01)
     WRITEBACK_TOLD = "writeback.told"  # it was, or could not be, or need not be
     WRITEBACK_SETTLED = "writeback.settled"  # what failed was tried again or dropped, by a person
+    OUTCOMES_TOLD = "outcomes.told"  # another system was told what became of things (SN-39)
+    OUTCOMES_REWOUND = "outcomes.rewound"  # it is told again from an earlier place, or no more up to a later one
     REVOCATION_PUSHED = "revocation.pushed"  # an opt-out was told to another system, or could not be
     ADDRESS_SUPPRESSED = "address.suppressed"
     ADDRESS_RESTORED = "address.restored"
@@ -67,6 +75,11 @@ class Action(StrEnum):
     PORTAL_READ = "portal.read"  # a message was picked up
     OUTBOX_STOPPED = "outbox.stopped"
     OUTBOX_RESUMED = "outbox.resumed"
+    CAMPAIGN_FORECAST = "campaign.forecast"  # a dry run
+    CAMPAIGN_APPROVED = "campaign.approved"
+    CAMPAIGN_STOPPED = "campaign.stopped"  # by itself, at what `stop_when` says, or by a person
+    CAMPAIGN_RESUMED = "campaign.resumed"
+    CAMPAIGN_ENDED = "campaign.ended"
     ACCESS_GRANTED = "access.granted"
     ACCESS_REVOKED = "access.revoked"
     ACCESS_REFUSED = "access.refused"

@@ -13,7 +13,8 @@ CaregateError
 ├── ClearanceError       something tried to leave without, or beside, its clearance (law 3)
 ├── RenderError          a template failed or used what the rule does not reveal
 ├── CommandError         a command cannot do what was asked; one sentence, exit code 2
-├── ServerError          a FHIR server did not give what it was asked for
+├── GuardError           what a table says cannot be true of so many people at once; the extract stops (SN-03)
+├── ServerError          a FHIR server or a warehouse did not give what it was asked for
 │   ├── Busy                 not now: no connection, too much, trouble that passes; ask again later
 │   ├── Denied               401, 403: it may not be asked for this, or not by us
 │   ├── Missing              404, 410: it is not there, or no longer
@@ -117,8 +118,19 @@ class Unknown(DeliveryError):
     """May or may not have been accepted: never resent blindly."""
 
 
+class GuardError(CaregateError):
+    """A table suddenly says much of many people: half loaded, or one value for everyone. Counts, never values.
+
+    `guard`: which one, a closed word. Until a person says that it is right nothing of it is believed.
+    """
+
+    def __init__(self, guard: str, text: str) -> None:
+        super().__init__(text)
+        self.guard = guard
+
+
 class ServerError(CaregateError):
-    """A FHIR server did not give what it was asked for. The text never quotes it, nor what it was asked for.
+    """A FHIR server or a warehouse did not give what it was asked for. The text never quotes it, nor what it was asked for.
 
     `status`: of its HTTP answer, None where there was none that could be read.
     """

@@ -20,6 +20,9 @@ class Format(StrEnum):
 
     HL7V2 = "hl7v2"
     FHIR = "fhir"  # one resource as JSON, or a history Bundle with the one DELETE it tells
+    TABLE = (
+        "table"  # one row of a table as a JSON object of columns, or the key of one that is gone (`gateway.rowjson`)
+    )
 
 
 class Release(StrEnum):
@@ -111,6 +114,14 @@ class EventKind(StrEnum):
     QUESTIONNAIRE_RETRACTED = "questionnaire.retracted"
     COMMUNICATION_REQUESTED = "communication.requested"
     COMMUNICATION_WITHDRAWN = "communication.withdrawn"
+    AUDIENCE_ENTERED = "audience.entered"
+    AUDIENCE_LEFT = "audience.left"
+    OFFER_AVAILABLE = "offer.available"
+    OFFER_WITHDRAWN = "offer.withdrawn"
+    DEVICE_UPGRADE_DUE = "device.upgrade_due"
+    DEVICE_UPGRADE_WITHDRAWN = "device.upgrade_withdrawn"
+    PLAN_RENEWAL_DUE = "plan.renewal_due"
+    PLAN_RENEWAL_WITHDRAWN = "plan.renewal_withdrawn"
 
     @property
     def is_update(self) -> bool:
@@ -140,7 +151,7 @@ _SILENT = frozenset({EventKind.RESULT_PENDING, EventKind.DOCUMENT_PENDING, Event
 
 
 class OccurrenceKind(StrEnum):
-    """FHIR resource type of the thing an event is about."""
+    """FHIR resource type of the thing an event is about; an offer of a product has none there, and its own word."""
 
     APPOINTMENT = "Appointment"
     ENCOUNTER = "Encounter"
@@ -158,6 +169,10 @@ class OccurrenceKind(StrEnum):
     DEVICE_REQUEST = "DeviceRequest"
     QUESTIONNAIRE_RESPONSE = "QuestionnaireResponse"
     COMMUNICATION_REQUEST = "CommunicationRequest"
+    GROUP = "Group"  # one person's membership in an audience
+    OFFER = "Offer"
+    DEVICE = "Device"
+    INSURANCE_PLAN = "InsurancePlan"
 
     @property
     def prefix(self) -> str:
@@ -182,6 +197,10 @@ _PREFIXES = {
     OccurrenceKind.DEVICE_REQUEST: "device",
     OccurrenceKind.QUESTIONNAIRE_RESPONSE: "questionnaire",
     OccurrenceKind.COMMUNICATION_REQUEST: "communication",
+    OccurrenceKind.GROUP: "audience",
+    OccurrenceKind.OFFER: "offer",
+    OccurrenceKind.DEVICE: "device",
+    OccurrenceKind.INSURANCE_PLAN: "plan",
 }
 
 
@@ -303,7 +322,8 @@ class PatientEvent:
     `occurred`: EVN-6, else EVN-2, else MSH-7 (AD-36). `recorded`: source time that orders updates (N-06).
     `facts`: vocabulary facts of the occurrence (never directory ones); a value of CLEARED removes.
     `by_reference`: the identifiers only say where the patient is told (FHIR `Patient/12`): nobody is made of them, who is
-    not known yet is fetched first.
+    not known yet is fetched first. `existing`: somebody who is known already, or nobody: a row of a table makes no patient,
+    and one whose identifiers name several of them is about none (SN-05).
     """
 
     kind: EventKind
@@ -319,6 +339,7 @@ class PatientEvent:
     merged_from: tuple[Identifier, ...] = ()
     consents: tuple[ConsentStatement, ...] = ()
     by_reference: bool = False
+    existing: bool = False
     representatives: tuple[RepresentativeStatement, ...] = ()
 
     @property

@@ -57,6 +57,9 @@ def _vocabulary(*facts: Fact) -> dict[str, Fact]:
 REFERENCE = "event.reference"
 """The URL of the resource that told an occurrence; kept, whatever rules say, where that server is told what was sent about it."""
 
+ROW_KEY = "event.row_key"
+"""The source's own key of the row that told an occurrence; kept, whatever rules say: by it the row's end and what came of it are told."""
+
 _C, _I, _D, _T, _X, _Y = (
     FactType.CODE,
     FactType.INTEGER,
@@ -206,8 +209,28 @@ VOCABULARY: dict[str, Fact] = _vocabulary(
     Fact("communication.category", _C, _SEN, "what it is about by code table", "CommunicationRequest.category; PV-08"),
     Fact("communication.status", _C, _ORD, "FHIR request status", "CommunicationRequest.status; W-02"),
     Fact("communication.start", _T, _ORD, "not before this", "CommunicationRequest.occurrence[x]; W-02"),
+    # -- membership in an audience of a customer data platform (never a consent; SN-05)
+    Fact("audience.name", _C, _SEN, "which audience by code table", "a column; SN-03"),
+    Fact("audience.segment", _C, _SEN, "which segment of it by code table", "a column"),
+    Fact("audience.status", _C, _ORD, "active or inactive", "Group.member.inactive; SN-03"),
+    Fact("audience.entered", _T, _ORD, "when they entered it", "a column; Group.member.period"),
+    # -- an offer of a product
+    Fact("offer.product", _C, _PUB, "what is offered by code table, which says how sensitive it is", "a column"),
+    Fact("offer.campaign", _C, _PUB, "the platform's own campaign by code table", "a column"),
+    Fact("offer.status", _C, _ORD, "active or cancelled", "a column"),
+    Fact("offer.starts", _T, _PUB, "from when it is valid", "a column"),
+    Fact("offer.ends", _T, _PUB, "until when it is valid", "a column"),
+    # -- equipment that may be renewed
+    Fact("device.kind", _C, _SEN, "what the person has by code table", "a column; Device.type"),
+    Fact("device.product", _C, _SEN, "what it may be replaced by, by code table", "a column"),
+    Fact("device.upgrade_due", _T, _ORD, "from when it may be replaced", "a column"),
+    # -- a plan that runs out
+    Fact("plan.name", _C, _ORD, "which plan by code table", "a column; InsurancePlan.name"),
+    Fact("plan.status", _C, _ORD, "active or retired", "a column; InsurancePlan.status"),
+    Fact("plan.renewal_due", _T, _ORD, "by when it must be renewed", "a column; InsurancePlan.period"),
     # -- the event itself
     Fact("event.occurred", _T, _ORD, "when it happened", "EVN-6, EVN-2, MSH-7; AD-36", computed=True),
+    Fact(ROW_KEY, _X, _PRO, "the key of the row it came from", "design law 5; SN-39"),
     Fact(REFERENCE, _X, _PRO, "the FHIR resource it came from, where its server is written back to", "W-01"),
 )
 

@@ -95,6 +95,38 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StopWhen:
+    """What a campaign must stay below, in percent of what it handed over, once that is `at_least` messages.
+
+    At any of them it stops by itself, until a person resumes it.
+    """
+
+    at_least: int = 200
+    bounced: float = 5.0  # hard bounces and undelivered texts
+    refused: float = 10.0  # refused by the provider
+    complained: float = 0.3  # reported as unwanted; what large mailbox providers bear at most (EM-30)
+    opted_out: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """What bounds a rule that writes to an audience; nothing of it leaves before a person approved its dry run.
+
+    `holdout`: of a hundred patients who fit, how many are never written to, the same ones always. `daily`, `hourly`: most
+    sends, None without a bound. `ramp`: most sends on its first days, one number a day, then `daily`. `audience`: more
+    people than this are a mistake until the rule says otherwise.
+    """
+
+    line: int
+    holdout: int = 0
+    daily: int | None = None
+    hourly: int | None = None
+    ramp: tuple[int, ...] = ()
+    audience: int | None = None
+    stop_when: StopWhen = StopWhen()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Variant:
     """One wording of a rule's message, and how many of a hundred patients get it."""
 
@@ -146,6 +178,7 @@ class Rule:
     silent_after: Millis | None = None
     unknown_is_silence: bool = False
     read_within: Millis | None = None
+    campaign: Campaign | None = None
 
     material: tuple[str, ...] = field(init=False, compare=False)
     """Facts whose change makes a send worth repeating: what it reveals and what schedules it."""

@@ -67,6 +67,12 @@ class Reason(StrEnum):
     CANCELLED = "cancelled"
     NO_LONGER_MATCHES = "no-longer-matches"
     RULE_RETIRED = "rule-retired"
+    NO_PATIENT = "no-patient"  # a row's identifiers name nobody who is known: it makes no patient
+    SEVERAL_PATIENTS = "several-patients"  # a row's identifiers name different people: it is about none of them
+    HOLDOUT = "holdout"  # of the share that a campaign writes nothing to, so that its effect can be measured
+    CAMPAIGN_NOT_APPROVED = "campaign-not-approved"  # nobody has approved what a dry run of this very campaign showed
+    CAMPAIGN_STOPPED = "campaign-stopped"  # it left its envelope, or a person stopped it
+    CAMPAIGN_VOLUME = "campaign-volume"  # as many as this hour, this day or its ramp-up allow
     NOT_IN_EFFECT = "not-in-effect"  # outside the rule's `effective`
     CANCELLED_BY_EVENT = "cancelled-by-event"  # the rule's `cancel`: something else made it needless
     OFFSET_PAST = "offset-past"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.model.errors import ConfigError
@@ -38,6 +38,7 @@ class Examined:
 
     `problems`: each "file:line:column: sentence". `sections`: the connectors' parts, as far as the file could be
     read. `rules`, `mappings`: the folders meant. `time_limit`: the worker's. `senders`: of every organisation.
+    `rows`: by source of rows, the mapping it names and where.
     """
 
     problems: tuple[str, ...]
@@ -46,6 +47,7 @@ class Examined:
     mappings: Path
     time_limit: Millis
     senders: tuple[str, ...] = ()
+    rows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
 
 
 def examine(path: Path, *, environ: Mapping[str, str] | None = None, secrets: bool = True) -> Examined:
@@ -70,7 +72,16 @@ def examine(path: Path, *, environ: Mapping[str, str] | None = None, secrets: bo
         mappings=base / file.mappings,
         time_limit=file.worker.time_limit,
         senders=tuple(one.sender_email for one in file.organizations.values()),
+        rows=dict(_rows(root, file)),
     )
+
+
+def _rows(root: Node, file: SiteFile) -> Iterator[tuple[str, tuple[str, str]]]:
+    """By source of rows, the mapping it names and where that stands."""
+    for name, source in file.sources.items():
+        node = root.get("sources", name)
+        if source.mapping is not None and node is not None:
+            yield name, (source.mapping, node.key_place("mapping"))
 
 
 def _unmakeable(making: Making, sections: Mapping[tuple[str, str], Section]) -> Sequence[str]:

@@ -12,7 +12,7 @@ from gateway.model.errors import ConfigError
 from gateway.model.event import Format, Release
 from gateway.model.party import Location, Organization
 from gateway.settings import environment
-from gateway.settings.references import broken
+from gateway.settings.references import ROWS, broken
 from gateway.settings.secrets import Secrets, is_reference
 from gateway.settings.sections import (
     TOLD_TWICE,
@@ -21,15 +21,20 @@ from gateway.settings.sections import (
     ChannelSection,
     KmsSection,
     Pkcs11Section,
+    SinkSection,
     SiteFile,
     SourceSection,
     WriteBackSection,
 )
-from gateway.settings.settings import ChannelSettings, Section, Settings, SourceSettings, agreement_of
+from gateway.settings.settings import ChannelSettings, Section, Settings, SinkSettings, SourceSettings, agreement_of
 from gateway.settings.urls import wrong_broker, wrong_database
 from gateway.yamlfile import Node
 
 _LISTED = {"alerts": ("alerts", "to")}
+
+
+_FORMATS = {"fhir": Format.FHIR, **dict.fromkeys(ROWS, Format.TABLE)}
+"""What a kind of source tells unless its section says otherwise; the others tell HL7 v2."""
 
 
 class Making:
@@ -47,10 +52,11 @@ class Making:
         self._pin = None if pin is None else secrets.secret(pin)
 
     def sections(self) -> dict[tuple[str, str], Section]:
-        """The connectors' parts by ("sources", "channels" or "alerts", name)."""
+        """The connectors' parts by ("sources", "channels", "sinks" or "alerts", name)."""
         ours = {
             "sources": frozenset(SourceSection.model_fields) - TOLD_TWICE,
             "channels": frozenset(ChannelSection.model_fields),
+            "sinks": frozenset(SinkSection.model_fields),
             "alerts": frozenset(AlertSection.model_fields),
         }
         found = {
@@ -65,8 +71,8 @@ class Making:
 
     def _section(self, group: str, name: str, node: Node, keys: frozenset[str]) -> Section:
         file = self._file
-        listed: dict[str, Mapping[str, SourceSection | ChannelSection | AlertSection]]
-        listed = {"sources": file.sources, "channels": file.channels, "alerts": file.alerts.to}
+        listed: dict[str, Mapping[str, SourceSection | ChannelSection | SinkSection | AlertSection]]
+        listed = {"sources": file.sources, "channels": file.channels, "sinks": file.sinks, "alerts": file.alerts.to}
         options = self._secrets.options(node, keys)
         where = self._where(group, name)
         kind = listed[group][name].kind
@@ -111,6 +117,7 @@ class Making:
             locations={name: self._location(name) for name in file.locations},
             sources={name: self._source(name, sections["sources", name]) for name in file.sources},
             channels={name: self._channel(name, sections["channels", name]) for name in file.channels},
+            sinks={name: self._sink(name, sections["sinks", name]) for name in file.sinks},
             database_url=_absolute(self._database, base),
             broker_url=self._broker,
             keys=base / file.keys.file,
@@ -170,11 +177,13 @@ class Making:
             held=told.start == "held",
             strict=told.strict,
             watch=told.watch,
-            format=told.format or (Format.FHIR if told.kind == "fhir" else Format.HL7V2),
+            format=told.format or _FORMATS.get(told.kind, Format.HL7V2),
             release=told.release or Release.R4,
             base=told.base or "",
             also=tuple(one.rstrip("/") for one in told.also or ()),
             systems=told.systems,
+            mapping=told.mapping or "",
+            guard=told.guard,
             write_back=told.write_back or WriteBackSection(),
             options=_plain(section),
             section=section,
@@ -190,6 +199,10 @@ class Making:
             section=section,
             agreement=agreement_of(self._file.channels[name].agreement),
         )
+
+    def _sink(self, name: str, section: Section) -> SinkSettings:
+        told = self._file.sinks[name]
+        return SinkSettings(name=name, told=told, section=section, agreement=agreement_of(told.agreement))
 
     def _where(self, group: str, name: str) -> str:
         node = self._group(group)

@@ -32,10 +32,10 @@ def absent(root: Node, file: SiteFile, base: Path) -> Iterator[str]:
 
 
 def _watched(root: Node, file: SiteFile, base: Path) -> Iterator[str]:
-    """The folder of a source of kind `folder`: the gateway does not make it, for a file server not mounted looks the same."""
+    """The folder that a source watches: the gateway does not make it, for a file server not mounted looks the same."""
     for name, source in file.sources.items():
         told = (source.model_extra or {}).get("path")
-        if source.kind == "folder" and isinstance(told, str) and told and not (base / told).is_dir():
+        if source.kind in ("folder", "tables") and isinstance(told, str) and told and not (base / told).is_dir():
             yield f"{_at(root, 'sources', name, 'path')}: this folder is not there; make it, or correct `path` (is the file server mounted?)"
 
 

@@ -11,6 +11,9 @@ from gateway.settings.sections import SiteFile, SourceSection
 from gateway.settings.settings import PRODUCTION
 from gateway.yamlfile import Node
 
+ROWS = ("snowflake", "tables")
+"""Kinds of sources whose messages are rows."""
+
 _SHORT = frozenset({"prod", "prd", "live"})
 _NOT_YET = frozenset({"preproduction", "pre-production", "pre_production", "nonproduction", "non-production"})
 
@@ -23,6 +26,7 @@ def broken(root: Node, file: SiteFile) -> Iterator[str]:
     for name, source in file.sources.items():
         yield from _source(root, file, name, source)
     yield from _channels(root, file)
+    yield from _sinks(root, file)
     yield from _alerts(root, file)
 
 
@@ -98,6 +102,13 @@ def _source(root: Node, file: SiteFile, name: str, source: SourceSection) -> Ite
     speaks = source.kind == "fhir" or source.format is Format.FHIR
     if source.write_back is not None and not (speaks and source.base):
         yield f"{_at(root, *here, 'write_back')}: is for a source of FHIR with `base`, the server that is told"
+    rows = source.kind in ROWS or source.format is Format.TABLE
+    if rows and source.mapping is None:
+        yield f"{_at(root, *here)}: tell `mapping`, the file in mappings/tables by which its rows are read"
+    if source.mapping is not None and not rows:
+        yield f"{_at(root, *here, 'mapping')}: is for a source of rows (`format: table`)"
+    if source.guard.model_fields_set and not rows:
+        yield f"{_at(root, *here, 'guard')}: is for a source of rows (`format: table`)"
     # What remains is the connector's to judge; a key that all but equals one of ours is surely meant to be ours.
     for key in source.model_extra or {}:
         if close := get_close_matches(key, SourceSection.model_fields, n=1, cutoff=0.85):
@@ -116,6 +127,13 @@ def _channels(root: Node, file: SiteFile) -> Iterator[str]:
             yield f"{_at(root, 'channels', name, 'kind')}: `{first[channel.kind]}` is a channel of this kind already"
 
 
+def _sinks(root: Node, file: SiteFile) -> Iterator[str]:
+    for name, sink in file.sinks.items():
+        yield from _unknown(root, ("sinks", name, "kind"), "kind of sink", sink.kind, kinds("gateway.sinks"))
+        for source in sink.sources:
+            yield from _unknown(root, ("sinks", name, "sources"), "source", source, file.sources)
+
+
 def _alerts(root: Node, file: SiteFile) -> Iterator[str]:
     for name, alert in file.alerts.to.items():
         here = ("alerts", "to", name)
@@ -127,5 +145,5 @@ def _alerts(root: Node, file: SiteFile) -> Iterator[str]:
 
 
 def kinds(group: str) -> frozenset[str]:
-    """The names of the connectors that are installed: entry points of "gateway.sources", "gateway.channels", "gateway.alerts"."""
+    """The names of the connectors that are installed: entry points of "gateway.sources", "gateway.sinks", …."""
     return frozenset(point.name for point in offered(group))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from gateway.model.access import Role
 from gateway.model.event import Format, Release
+from gateway.model.outcome import OutcomeKind
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND
 from gateway.settings.values import (
     Charset,
@@ -23,6 +24,7 @@ from gateway.settings.values import (
     Name,
     PublicUrl,
     Rate,
+    Share,
     Zone,
     between,
 )
@@ -76,6 +78,19 @@ class WriteBackSection(Section):
     consents: bool = False  # opt-outs of its patients
 
 
+class GuardSection(Section):
+    """What a table may say of many people at once without a person's yes (SN-03).
+
+    `shrink`: the least share of the rows of the last time. `grow`: so many times its rows are too many. `exits`: the
+    share of the known rows that may end at once. `shared`: how many people one address may be told for.
+    """
+
+    shrink: Share | None = None
+    grow: Annotated[float, Field(gt=1)] | None = None
+    exits: Share | None = None
+    shared: Annotated[int, Field(ge=1)] | None = None
+
+
 class SourceSection(Section):
     """A feed and how it speaks. What is not listed here is an option of its connector, which checks it."""
 
@@ -87,7 +102,7 @@ class SourceSection(Section):
     charset: Charset = "UTF-8"  # where MSH-18 is empty (C-02)
     charset_fallbacks: tuple[Charset, ...] = ()
     authority: str = ""  # of identifiers that name none (PI-02)
-    region: str = "US"  # of phone numbers without a country code (PI-08)
+    region: str = "US"  # of phone numbers without a country code (PI-08), and of addresses that name no country
     locations: Mapping[Line, Name] = Field(default_factory=dict)
     test_identifiers: tuple[Line, ...] = ()
     not_vip: tuple[Line, ...] = ()  # values of PV1-16 that mean nothing special here
@@ -100,6 +115,8 @@ class SourceSection(Section):
     base: FhirBase | None = None  # FHIR: the server whose logical ids these are, and from which alone anything is read
     also: Lines | None = None  # FHIR: other URLs by which that server calls itself in references
     systems: Mapping[Line, Line] = Field(default_factory=dict)  # FHIR identifier systems (URIs) → assigning authorities
+    mapping: Name | None = None  # tables: the file in mappings/tables by which its rows are read
+    guard: GuardSection = GuardSection()  # tables: what is believed of many people at once
     write_back: WriteBackSection | None = None  # FHIR: what its server is told
 
 
@@ -144,6 +161,22 @@ class ChannelSection(Section):
 
     kind: Name
     pace: Rate | None = None
+    agreement: AgreementSection | None = None
+
+
+class SinkSection(Section):
+    """Another system that is told what became of messages. What is not listed here is an option of its connector.
+
+    `sources`: it learns only of what these told us. `agreement`: as a channel's; without one in force it is told nothing.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    kind: Name
+    sources: Annotated[Lines, Field(min_length=1)]
+    rules: Lines = ()  # none: every rule
+    kinds: tuple[OutcomeKind, ...] = ()  # none: every kind
+    every: Annotated[Duration, between(SECOND, DAY)] = 30 * SECOND
     agreement: AgreementSection | None = None
 
 
@@ -328,6 +361,7 @@ class SiteFile(Section):
     locations: Mapping[Name, LocationSection] = Field(default_factory=dict)
     sources: Mapping[Name, SourceSection] = Field(default_factory=dict)
     channels: Mapping[Name, ChannelSection] = Field(default_factory=dict)
+    sinks: Mapping[Name, SinkSection] = Field(default_factory=dict)
     database: Line = "sqlite:///caregate.db"
     broker: Line = "memory://"
     keys: KeysSection = KeysSection()

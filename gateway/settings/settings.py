@@ -14,10 +14,12 @@ from gateway.model.when import Millis
 from gateway.settings.sections import (
     AgreementSection,
     ApiSection,
+    GuardSection,
     IntakeSection,
     KmsSection,
     Pkcs11Section,
     RetentionSection,
+    SinkSection,
     SiteFile,
     WatchSection,
     WorkerSection,
@@ -30,7 +32,7 @@ PRODUCTION = "production"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A connector's part of the file. `group`: "sources", "channels" or "alerts"; `where`: "file:line:column" of its name.
+    """A connector's part of the file. `group`: "sources", "channels", "sinks" or "alerts"; `where`: "file:line:column" of its name.
 
     `options`: what is the connector's own, each where it stands, references resolved. Relative paths in it start in
     `folder`.
@@ -50,7 +52,8 @@ class SourceSettings:
 
     `where` is "file:line:column" of its section, for errors about its options. `held`: plans, releases nothing
     until told. `zone`: IANA name or offset. `watch`: how its silence is judged, and what that does.
-    `format`, `release`, `base`, `also`, `systems`: as `gateway.mapping.feed.Feed` has them. `write_back`: what its server is told.
+    `format`, `release`, `base`, `also`, `systems`, `mapping`: as `gateway.mapping.feed.Feed` has them. `write_back`: what its server is told.
+    `guard`: what is believed of many people at once; what it does not tell is as `gateway.pipeline.extracting.Guards` has it.
     """
 
     name: str
@@ -74,6 +77,8 @@ class SourceSettings:
     base: str
     also: tuple[str, ...]
     systems: Mapping[str, str]
+    mapping: str
+    guard: GuardSection
     write_back: WriteBackSection
     options: Mapping[str, object] = field(repr=False)
     section: Section = field(repr=False)
@@ -96,6 +101,16 @@ class ChannelSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkSettings:
+    """Another system that is told what became of things. `told`: of what; `agreement`: None where none is on file."""
+
+    name: str
+    told: SinkSection
+    section: Section = field(repr=False)
+    agreement: Agreement | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """caregate.yaml, checked. Paths are absolute; durations are Millis; URLs may carry passwords (never in the repr).
 
@@ -112,6 +127,7 @@ class Settings:
     locations: Mapping[str, Location]
     sources: Mapping[str, SourceSettings]
     channels: Mapping[str, ChannelSettings]
+    sinks: Mapping[str, SinkSettings]
     database_url: str = field(repr=False)
     broker_url: str = field(repr=False)
     keys: Path
@@ -134,7 +150,7 @@ class Settings:
 
 
 def agreement_of(told: AgreementSection | None) -> Agreement | None:
-    """A channel's agreement as the gates know it."""
+    """The agreement of a channel or sink as the gates know it."""
     if told is None:
         return None
     because = told.none_needed or ""

@@ -123,6 +123,16 @@ def between(least: Millis, most: Millis | None = None) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _share(told: object) -> object:
+    """A share of 1 from "30%". Raises ValueError for what is no share."""
+    text = told.strip() if isinstance(told, str) else ""
+    number = text.removesuffix("%").rstrip()
+    if number == text or not number.replace(".", "", 1).isdigit() or not 0 < float(number) <= 100:
+        raise ValueError("write a share like 30%")
+    return float(number) / 100
+
+
+Share = Annotated[float, BeforeValidator(_share)]
 Rate = Annotated[Pace, BeforeValidator(pace)]
 Duration = Annotated[Millis, BeforeValidator(duration)]
 Zone = Annotated[str, AfterValidator(_zone)]

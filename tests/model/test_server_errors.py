@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gateway.model.errors import Busy, Denied, ServerError
+from gateway.model.errors import Busy, Denied, GuardError, ServerError
 
 
 def test_who_is_believed_and_may_not_is_told_apart_from_who_is_not_believed() -> None:
@@ -19,3 +19,9 @@ def test_a_busy_server_says_when_to_come_again_if_it_told(after: float | None) -
     busy = Busy("later", after, 429)
     assert (busy.after, busy.status, str(busy)) == (after, 429, "later")
     assert isinstance(busy, ServerError)
+
+
+def test_a_guard_says_which_it_is() -> None:
+    """SN-03: a closed word beside the sentence, for whoever decides whether it is believed."""
+    error = GuardError("grown", "ten times its size")
+    assert (error.guard, str(error)) == ("grown", "ten times its size")

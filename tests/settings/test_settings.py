@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from gateway.app.extracts import guards_of
 from gateway.model.errors import ConfigError
 from gateway.model.when import DAY, SECOND
+from gateway.pipeline.extracting import Guards
 from gateway.settings import load, loads, print_config
 from gateway.settings.values import duration, shown_duration
 
@@ -244,3 +246,25 @@ def test_a_relative_database_lies_beside_the_file_wherever_one_calls(site, tmp_p
     assert site(("channels:", "database: sqlite:///x.db\nchannels:")).database_url == f"sqlite:///{tmp_path}/x.db"
     absolute = site(("channels:", "database: sqlite:////srv/x.db\nchannels:"))
     assert Path(absolute.database_url.removeprefix("sqlite:///")) == Path("/srv/x.db")
+
+
+def test_what_is_believed_of_a_table_may_be_told(site):
+    """SN-03: shares are written as such; what is not told stays as it is."""
+    rows = "    port: 2575\n    format: table\n    mapping: audience\n    guard: {shrink: 90%, exits: 5 %, shared: 2, grow: 3}"
+    settings = site(("    port: 2575", rows))
+    assert guards_of(settings.sources["ehr"].guard) == Guards(shrink=0.9, exits=0.05, shared=2, grow=3)
+    assert guards_of(site().sources["ehr"].guard) == Guards()
+
+
+@pytest.mark.parametrize("share", ["0.3", "0%", "130%", "half", "[1]"])
+def test_a_share_that_is_none_is_refused(site, share):
+    """A guard that says something else than was meant guards nothing."""
+    rows = f"    port: 2575\n    format: table\n    mapping: audience\n    guard: {{exits: {share}}}"
+    (problem,) = told(site, ("    port: 2575", rows))
+    assert "write a share like 30%" in problem
+
+
+def test_guards_are_for_sources_of_rows(site):
+    """A key that would do nothing is an error."""
+    (problem,) = told(site, ("    port: 2575", "    port: 2575\n    guard: {shared: 2}"))
+    assert problem.endswith("is for a source of rows (`format: table`)")
