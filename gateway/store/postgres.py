@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
+from zlib import crc32
 
 import psycopg
 import sqlalchemy as sa
@@ -55,6 +56,10 @@ CLAIM_ALL = f"SELECT pg_advisory_xact_lock({_SPACE}, -1)"
 _KEEP_OUT = f"SELECT pg_advisory_xact_lock_shared({_SPACE}, $1::int4)"
 _CLAIM = f"SELECT pg_advisory_xact_lock({_SPACE}, $1::int4)"
 _TRY_CLAIM = f"SELECT pg_try_advisory_xact_lock({_SPACE}, $1::int4)"
+_NAMED = 51823
+"""First half of the locks of what has a name."""
+_ALONE = f"SELECT pg_advisory_xact_lock({_NAMED}, $1::int4)"
+_AMONG = f"SELECT pg_advisory_xact_lock_shared({_NAMED}, $1::int4)"
 _READ = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -187,6 +192,10 @@ class PostgresSession:
         """The exclusive advisory lock up to the end of this transaction."""
         rows = self._wire.fetch(_CLAIM if wait else _TRY_CLAIM, (writer,))
         return wait or bool(rows[0][0])
+
+    def among(self, what: str, *, alone: bool) -> None:
+        """An advisory lock, exclusive or shared, under a number made of the name: two names with one number wait in vain, no more."""
+        self._wire.send(_ALONE if alone else _AMONG, (crc32(what.encode()) - (1 << 31),))
 
     def close(self) -> None:
         """Close the connection; the server undoes what is open."""

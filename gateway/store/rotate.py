@@ -81,6 +81,8 @@ INDEXED = (
     _Indexed(tables.fetch, "digest", "id"),
     _Indexed(tables.resource, "key", "id"),
     _Indexed(tables.representative, "told", "id"),
+    _Indexed(tables.table_row, "key", "key"),
+    _Indexed(tables.table_row, "digest", "key"),
 )
 """Every column that holds a keyed digest; a test compares it with the tables."""
 
@@ -176,7 +178,8 @@ def _older(indexed: _Indexed) -> Statement:
 
 def _start(indexed: _Indexed, store: Store) -> Row:
     """From the beginning: what sorts before every key, the first digest of the current generation, one row."""
-    return (b"" if indexed.key == indexed.column else -1, bytes([store.keyring.generation]), 1)
+    is_bytes = isinstance(indexed.table.c[indexed.key].type, sa.LargeBinary)
+    return (b"" if is_bytes else -1, bytes([store.keyring.generation]), 1)
 
 
 def _redigest(store: Store, indexed: _Indexed, progress: Progress) -> int:

@@ -80,6 +80,10 @@ class Session(Protocol):
         """Until the end of this transaction keep every unit of that writer out; False: one is open (and not `wait`)."""
         ...
 
+    def among(self, what: str, *, alone: bool) -> None:
+        """Until the end of this transaction no other is `alone` at `what`; `alone`: no other is at it at all."""
+        ...
+
     def close(self) -> None:
         """Give the connection back; an open transaction is undone."""
         ...

@@ -254,6 +254,9 @@ class SqliteSession:
         """The write lock is enough: nobody else writes before this transaction ends."""
         return True
 
+    def among(self, what: str, *, alone: bool) -> None:
+        """The write lock is enough: nobody else writes before this transaction ends."""
+
     def shred(self, on: bool) -> None:
         """Whether overwritten bytes are zeroed in the file (PRAGMA secure_delete) and the WAL is emptied afterwards."""
         try:

@@ -23,8 +23,10 @@ Row = tuple[Any, ...]
 Rows = sa.Table | sa.Join
 """What is looked up: a table, or a join (its columns are named <table>_<column>)."""
 
-EXEMPT_TABLES = frozenset({"lease", "block", "checkpoint", "feed_slot", "feed_count", "feed_mark", "pace", "said_once"})
-"""Leases, sealing, feed counters, the pace of providers and repeated writes: exempt from law 2 by name.
+EXEMPT_TABLES = frozenset(
+    {"lease", "block", "checkpoint", "feed_slot", "feed_count", "feed_mark", "pace", "campaign_hour", "said_once"}
+)
+"""Leases, sealing, feed counters, the pace of providers and of campaigns, and repeated writes: exempt from law 2 by name.
 
 None of them decides about a person, and an audit row each would be longer than they are: a place with a provider is taken once a
 message, whose clearance is audited; what an API write did is audited by the write itself.
@@ -37,8 +39,10 @@ EXEMPT_COLUMNS = {
     "fetch": frozenset({"tries", "next_at", "lease_until", "fence"}),
     "writeback": frozenset({"tries", "next_at"}),
     "staff_session": frozenset({"seen"}),
+    "campaign": frozenset({"planned", "sent", "begun", "asked"}),
+    "sink": frozenset({"tries", "next_at", "failed", "failing_since"}),
 }
-"""Feed counters, rung marks, leases of sends and fetches, until when something must be heard, and when a session was seen last: the only columns of audited tables that may change unaudited."""
+"""Feed counters, what a campaign met and sent and whom it asked again, rung marks, leases of sends and fetches, until when something must be heard, and when a session was seen last: the only columns of audited tables that may change unaudited."""
 
 
 def by_itself(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

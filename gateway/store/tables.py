@@ -40,6 +40,10 @@ def _some_index(name: str, column: str) -> Index:
 
 _SILENT = "reason = 'feed-silent'"
 _STOPPED = "reason = 'stopped'"
+_AHEAD = "state IN ('active', 'on-hold')"
+_HELD_OUT = "reason = 'holdout'"
+_COMPLAINED = "status = 'complained'"
+_DENIED = "permit = 0"
 _UNREAD = "read_by IS NOT NULL"
 
 
@@ -292,6 +296,7 @@ consent = Table(
     _col("sealed", BYTES, null=True),  # the elements of an authorization, a signature or call reference
     Index("consent_patient", "patient"),
     Index("consent_address", "address"),
+    Index("consent_denied", "id", sqlite_where=text(_DENIED), postgresql_where=text(_DENIED)),  # campaigns count them
 )
 representative = Table(  # who receives in a patient's stead (45 CFR 164.502(g))
     "representative",
@@ -482,6 +487,9 @@ request = Table(
     Index("request_feed_silent", "id", sqlite_where=text(_SILENT), postgresql_where=text(_SILENT)),
     # what fell due while it was stopped: let go in the order of lane and due
     Index("request_stopped", "priority", "due", "id", sqlite_where=text(_STOPPED), postgresql_where=text(_STOPPED)),
+    # what a campaign has still to do: its dry run walks it, and an approval has it asked again
+    Index("request_of_rule", "rule", "id", sqlite_where=text(_AHEAD), postgresql_where=text(_AHEAD)),
+    Index("request_held_out", "rule", "patient", sqlite_where=text(_HELD_OUT), postgresql_where=text(_HELD_OUT)),
 )
 communication = Table(
     "communication",
@@ -526,6 +534,8 @@ receipt = Table(
     _col("at", BIG),
     _col("code", TEXT, null=True),  # the other side's error code, a word or number
     UniqueConstraint("communication", "provider_event", name="receipt_once"),
+    # the few that campaigns count every half minute
+    Index("receipt_complained", "id", sqlite_where=text(_COMPLAINED), postgresql_where=text(_COMPLAINED)),
 )
 inbound = Table(  # what a person wrote back
     "inbound",
@@ -616,6 +626,95 @@ pace = Table(  # how fast each provider takes messages (exempt from law 2 by nam
     metadata,
     Column("name", TEXT, primary_key=True),
     _col("next_at", BIG),  # microseconds UTC: a fast provider has several places in a millisecond
+)
+
+# -- tables of a warehouse, and the campaigns they lead to
+table_extract = Table(
+    "table_extract",
+    metadata,
+    _id(),
+    _col("source", BIG),
+    _col("mode", TEXT),  # snapshot | changes
+    _col("baseline", INT),
+    _col("state", TEXT),  # open | finished | stopped (by a guard) | given-up
+    _col("again", INT),  # whether rows that say nothing new are taken too, for their mapping means something new
+    _col("meaning", TEXT),  # digest of the mapping, as of which every row of the source was taken at least
+    _col("cursor", TEXT),  # the source's own place, beside the last rows that were committed
+    _col("expected", BIG, null=True),
+    _col("counts", TEXT),  # JSON: rows by what became of them
+    _col("started", BIG),
+    _col("ended", BIG, null=True),
+    _col("reason", TEXT, null=True),
+    Index("table_extract_source", "source", "id"),
+    Index(
+        "table_extract_open",
+        "source",
+        unique=True,
+        sqlite_where=text("state IN ('open', 'stopped')"),
+        postgresql_where=text("state IN ('open', 'stopped')"),
+    ),
+)
+table_row = Table(  # what is known of every row of a source: enough to tell what is new, changed or gone (SN-03, SN-11)
+    "table_row",
+    metadata,
+    Column("key", BYTES, primary_key=True),  # keyed digest of source and key, 16 bytes
+    _col("source", BIG),
+    _col("digest", BYTES),  # keyed digest of its columns, 16 bytes
+    _col("extract", BIG),  # the last snapshot that brought it; no index: it changes with every one
+    _col("state", INT),  # see pipeline/extracting/known.py
+    _col(
+        "patient", BIG, null=True
+    ),  # whom it is about: forgotten with them, so that it is news when they are known again
+    _col("occurrence", BIG, null=True),  # what it came to
+    Index("table_row_source", "source", "key"),
+    Index("table_row_patient", "patient"),
+    sqlite_with_rowid=False,
+)
+campaign = Table(  # one dry run of a rule with a `campaign`, and what a person said to it
+    "campaign",
+    metadata,
+    _id(),
+    _col("rule", TEXT),
+    _col("digest", BYTES),  # SHA-256 of the rule, its lists and templates, as they were
+    _col("state", TEXT),  # forecast | approved | stopped | over | replaced
+    _col("people", BIG),
+    _col("planned", BIG, default="0"),  # people it was planned for since
+    _col("sent", BIG, default="0"),  # messages that were cleared since it was approved, or resumed last
+    _col("begun", BIG, null=True),  # when its first message was cleared: the ramp counts from that day
+    _col("forecast", TEXT),  # JSON: counts by channel and by reason
+    _col("at", BIG),
+    _col("by", TEXT),
+    _col("decided", BIG, null=True),
+    _col("decided_by", TEXT, null=True),
+    _col("why", TEXT, null=True),
+    _col("asked", BIG, null=True),  # the last request asked again since it was decided; null: all of them were
+    Index("campaign_rule", "rule", "id"),
+)
+campaign_hour = (
+    Table(  # sends of a campaign in one hour, counted in the unit that clears them (exempt from law 2 by name)
+        "campaign_hour",
+        metadata,
+        _col("rule", TEXT),
+        _col("hour", BIG),  # Millis of its begin, UTC
+        _col("sent", BIG),
+        _col("promised", BIG),  # told to come again then
+        PrimaryKeyConstraint("rule", "hour", name="campaign_hour_key"),
+        sqlite_with_rowid=False,
+    )
+)
+
+# -- what others are told of what we did: a cursor over the audit log for each of them
+sink = Table(
+    "sink",
+    metadata,
+    Column("name", TEXT, primary_key=True),  # as the configuration has it
+    _col("position", BIG),  # everything in audit rows up to this one was told
+    _col("told", BIG, default="0"),  # rows, ever
+    _col("moved", BIG),
+    _col("tries", INT, default="0"),  # in vain, since the last that was not
+    _col("next_at", BIG, default="0"),
+    _col("failed", TEXT, null=True),  # refused | unavailable | no-agreement
+    _col("failing_since", BIG, null=True),
 )
 
 # -- who may ask, and what was taken away for good

@@ -172,6 +172,10 @@ class UnitOfWork(Reader):
             self._unaudited = statement.writes
         return self._session.run(statement, params)
 
+    def among(self, what: str, *, alone: bool = False) -> None:
+        """Keep whoever would be `alone` at `what` waiting until this unit ends; `alone`: keep everybody else at it waiting."""
+        self._session.among(what, alone=alone)
+
     def insert(self, table: sa.Table, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
         """Insert rows whose values are in the order of `columns`. Conflict: a unique key exists."""
         self._touch(table, columns, rows, missing=False)

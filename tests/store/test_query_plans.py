@@ -7,11 +7,24 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from gateway.pipeline import brakes, conditions, ordering, pacing, queries, releasing, restoring, silence, tallying
+from gateway.pipeline import (
+    brakes,
+    conditions,
+    ordering,
+    pacing,
+    queries,
+    releasing,
+    restoring,
+    retention,
+    silence,
+    tallying,
+)
+from gateway.pipeline.campaigns import forecasting, looking, ringing, tripping
+from gateway.pipeline.campaigns.standing import HOURS, IN_FORCE
+from gateway.pipeline.extracting import extracts, known
 from gateway.pipeline.inspect import handling
 from gateway.pipeline.inspect.worklist import PATIENTS, REPLIES
 from gateway.pipeline.inspect.writebacks import FAILING
-from gateway.pipeline.retention import WRITTEN_BACK
 from gateway.pipeline.writeback.rounds import DUE
 from gateway.store import datakeys, packed, seal, tables
 from gateway.store.engine import Store
@@ -127,7 +140,22 @@ def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index:
         (REPLIES, (10,), "inbound_open"),
         (DUE, (1, 1, 10), "writeback_due"),
         (FAILING, (1, 10), "writeback_failed"),
-        (WRITTEN_BACK, (1, 10), "writeback_settled"),
+        (retention.WRITTEN_BACK, (1, 10), "writeback_settled"),
+        (IN_FORCE, ("x", 1), "campaign_rule"),
+        (HOURS, ("x", 1), "campaign_hour_key"),
+        (ringing.WAITING, (1, "x", 10), "request_of_rule"),
+        (forecasting.WALK, (1, "x", 10), "request_of_rule"),
+        (forecasting.PEOPLE, ("x",), "request_of_rule"),
+        (forecasting.HELD_OUT, ("x",), "request_held_out"),
+        (looking.MET, ("x", 1), "request_of_rule"),
+        (looking.WAITS, ("x",), "request_of_rule"),
+        (extracts.KNOWN_ROWS, (1,), "table_row_source"),
+        (known.MISSED, (1, 2), "table_row_source"),
+        (known.MISSING, (1, 2, b"", 10), "table_row_source"),
+        (retention.ROWS, (1, b"", 10), "table_row_source"),
+        (tripping.FAILED, (1, "x"), "communication_open"),
+        (tripping.COMPLAINED, (1, 1, "x"), "receipt_complained"),
+        (tripping.OPTED_OUT, (1, 1, "x"), "consent_denied"),
     ],
     ids=lambda value: getattr(value, "name", None),
 )

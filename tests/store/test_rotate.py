@@ -217,4 +217,6 @@ OTHERS = {
     "fetch.digest",
     "resource.key",
     "representative.told",
+    "table_row.key",
+    "table_row.digest",
 }

@@ -16,7 +16,7 @@ from gateway.ports import Clock, SystemClock
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection, Engine
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006", "0007")
 """Every released schema, oldest first; the last is what this version needs. A shipped migration is never edited."""
 
 _LOCK = 0x0CA6E
