@@ -37,9 +37,11 @@ def postal_code(scope: Scope, addresses: str) -> str | Cleared:
 
 @computed(Gives.COUNTRY)
 def country(scope: Scope, addresses: str, *, codes: CodeTable) -> str | Cleared:
-    """Country at home (XAD.6, table 0399) as ISO 3166 letters through the table."""
+    """Country at home (XAD.6, table 0399) as ISO 3166 letters through the table; left out of an address, the source's own."""
     told = _part(scope, addresses, 6)
-    return _known(scope, codes, told) if isinstance(told, str) else told
+    if isinstance(told, str):
+        return _known(scope, codes, told)
+    return scope.feed.default_region if _left_out(scope, addresses) else told
 
 
 def _known(scope: Scope, table: CodeTable, told: str) -> str | Cleared:
@@ -55,6 +57,14 @@ def _part(scope: Scope, addresses: str, number: int) -> str | Cleared:
     if raw.isalnum():
         return raw
     return (scope.text(raw) or CLEARED) if raw and raw != NULL else CLEARED
+
+
+def _left_out(scope: Scope, addresses: str) -> bool:
+    """Whether an address is told and its country is not: feeds within one country do not write it."""
+    if addresses == NULL:
+        return False
+    parts = _home(scope, addresses)
+    return any(one.strip() not in ("", NULL) for one in parts[:5]) and (len(parts) < 6 or not parts[5].strip())
 
 
 def _home(scope: Scope, addresses: str) -> list[str]:

@@ -13,7 +13,7 @@ class Feed:
     """One source's habits. `zone`: IANA name of its clock (T-02). `charset` and fallbacks: for MSH-18 blank (C-02).
 
     `default_authority`: assigning authority where CX.4 is empty (PI-01). `default_region`: ISO 3166 country of
-    numbers without a country code (PI-08). `not_vip`: PV1-16 values that mean nothing special (PV-01).
+    numbers without a country code (PI-08), and of addresses that name none. `not_vip`: PV1-16 values that mean nothing special (PV-01).
     `strict_types`: refuse what is not mapped instead of ignoring it (A-06). `ignore_msh7_in_duplicates`: the
     sender restamps MSH-7 on a resend (D-03). `test_identifiers`: known test patients, "value" or
     "authority|value" (X-05). `locations`: the feed's place codes → configured location ids, written as far as
@@ -22,7 +22,7 @@ class Feed:
     speaks it, `base` that server's URL without a slash at the end (logical ids are its), `also` what else it
     calls itself in references, and `systems`, the identifier systems (URIs) that other feeds know by an assigning authority's name: so the same number is the same person, visit
     or order in HL7 v2 and in FHIR. `refers`: which resource told an occurrence is kept with it, sealed, for its server is
-    told what was sent about it (W-01).
+    told what was sent about it (W-01). `mapping`: the file in `mappings/tables` by which its rows are read.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Feed:
     also: tuple[str, ...] = ()
     systems: Mapping[str, str] = field(default_factory=dict)
     refers: bool = False
+    mapping: str = ""
 
     @property
     def bases(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from gateway.mapping.fhir.schema import ResourceFile
 from gateway.mapping.schema import CodesFile, MappingFile
+from gateway.mapping.tables.schema import RowFile
 from gateway.model.errors import ConfigError
 from gateway.yamlfile import Node, load, salvaged, validate_node
 
@@ -17,13 +18,13 @@ TEST_SUFFIX = ".test.yaml"
 class ReadFile(NamedTuple):
     """One file as it was read. `raw`: its name and bytes, for the digest."""
 
-    file: MappingFile | ResourceFile | CodesFile
+    file: MappingFile | ResourceFile | RowFile | CodesFile
     node: Node
     raw: bytes
 
 
 def files(folder: Path, kind: str) -> list[Path]:
-    """The mapping (`hl7v2`, `fhir`) or code table (`codes`) files of a folder by name, without their tests."""
+    """The mapping (`hl7v2`, `fhir`, `tables`) or code table (`codes`) files of a folder by name, without their tests."""
     return sorted(path for path in (folder / kind).glob("*.yaml") if not path.name.endswith(TEST_SUFFIX))
 
 
@@ -55,7 +56,7 @@ def _file(path: Path, problems: list[str]) -> ReadFile | None:
         problems += error.problems
         return None
     model, depth = _KINDS[path.parent.name]
-    file: MappingFile | ResourceFile | CodesFile | None
+    file: MappingFile | ResourceFile | RowFile | CodesFile | None
     try:
         file = validate_node(model, node)
     except ConfigError as error:
@@ -65,10 +66,11 @@ def _file(path: Path, problems: list[str]) -> ReadFile | None:
 
 
 # Of a code table only the very word is left out when it is wrong, so that its codes do not miss it.
-_KINDS: Mapping[str, tuple[type[MappingFile | ResourceFile | CodesFile], int]] = {
+_KINDS: Mapping[str, tuple[type[MappingFile | ResourceFile | RowFile | CodesFile], int]] = {
     "codes": (CodesFile, 3),
     "hl7v2": (MappingFile, 2),
     "fhir": (ResourceFile, 2),
+    "tables": (RowFile, 2),
 }
 
 

@@ -81,18 +81,19 @@ def merged_mapping(drafts: Drafts, file: MappingFile | ResourceFile, node: Node)
             draft.singles[name] = single, node.key_place(name)
     for section in file.SECTIONS:
         entries = draft.entries.setdefault(section, {})
-        _lay(entries, getattr(file, section), node.get(section))
+        lay(entries, getattr(file, section), node.get(section))
 
 
 def merged_table(tables: Tables, file: CodesFile, node: Node) -> None:
     """Lay one code table over what stands; a code with nothing after it becomes unknown again."""
     draft = tables.setdefault(file.table, TableDraft(file.table))
     words = {word: entry or WordEntry() for word, entry in file.words.items()}
-    _lay(draft.words, words, node.get("words"))
-    _lay(draft.codes, file.codes, node.get("codes"), fold=True)
+    lay(draft.words, words, node.get("words"))
+    lay(draft.codes, file.codes, node.get("codes"), fold=True)
 
 
-def _lay(entries: dict[str, Any], told: dict[Any, Any], node: Node | None, *, fold: bool = False) -> None:
+def lay(entries: dict[str, Any], told: dict[Any, Any], node: Node | None, *, fold: bool = False) -> None:
+    """Lay the entries of one section over what stands, each with its place; nothing told takes one out."""
     for name, value in told.items():
         key = str(name).strip(" ").upper() if fold else str(name)  # codes are compared without case
         if value is None:

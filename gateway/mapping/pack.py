@@ -42,8 +42,13 @@ from gateway.mapping.fhir.schema import ResourceFile
 from gateway.mapping.files import TEST_SUFFIX, ReadFile, files, read_files
 from gateway.mapping.merge import Draft, Drafts, Tables, merged_mapping, merged_table
 from gateway.mapping.schema import CodesFile, MappingFile, Source, Trigger
+from gateway.mapping.tables.check import check_rows
+from gateway.mapping.tables.family import RowFamily
+from gateway.mapping.tables.merge import RowDrafts, merged_rows
+from gateway.mapping.tables.schema import RowFile
 from gateway.model.errors import ConfigError
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
+from gateway.yamlfile import like
 
 # COMPUTED, RESOURCE_COMPUTED: here the registers are full
 __all__ = ["COMPUTED", "RESOURCE_COMPUTED", "TEST_SUFFIX", "Family", "Pack", "ResourceFamily", "files", "load_pack"]
@@ -72,7 +77,8 @@ class Family:
 class Pack:
     """All mappings and code tables in force. `digest`: SHA-256 over the files, hexadecimal, for the audit.
 
-    `families` read messages, `resources` FHIR resources, with what each tells of the person; both share the code tables.
+    `families` read messages, `resources` FHIR resources, with what each tells of the person; `rows` tables, by the name a
+    source tells. All share the code tables.
 
     `dialects`: by source, the pack with the files that are for that source alone (X-08); `named` says where the
     first of them names it.
@@ -86,6 +92,7 @@ class Pack:
     resources: Mapping[str, ResourceFamily] = field(default_factory=dict)
     resource_person: Mapping[str, Source] = field(default_factory=dict)
     resource_flags: Mapping[str, Source] = field(default_factory=dict)
+    rows: Mapping[str, RowFamily] = field(default_factory=dict)
     dialects: Mapping[str, Pack] = field(default_factory=dict)
     named: Mapping[str, str] = field(default_factory=dict)
     coded: dict[str, list[list[CodeTable]]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -102,6 +109,14 @@ class Pack:
             if source not in known
         )
 
+    def check_mappings(self, named: Mapping[str, tuple[str, str]]) -> tuple[str, ...]:
+        """Every source of rows whose mapping there is none of, as "place: sentence"; `named`: mapping and place by source."""
+        return tuple(
+            f"{place}: there is no mapping `{name[:40]}` in mappings/tables{like(name, self.of(source).rows)}"
+            for source, (name, place) in named.items()
+            if name and name not in self.of(source).rows
+        )
+
     @property
     def every(self) -> tuple[Pack, ...]:
         """What all sources are read with, and what single sources are."""
@@ -115,9 +130,9 @@ class Pack:
         return None
 
     @property
-    def mapped(self) -> tuple[Family | ResourceFamily, ...]:
-        """The mappings of messages, then those of resources."""
-        return (*self.families.values(), *self.resources.values())
+    def mapped(self) -> tuple[Family | ResourceFamily | RowFamily, ...]:
+        """The mappings of messages, then those of resources and of tables."""
+        return (*self.families.values(), *self.resources.values(), *self.rows.values())
 
     def types(self) -> frozenset[str]:
         """Every message type that some mapping names."""
@@ -128,7 +143,10 @@ class Pack:
         triggers = [one for pack in self.every for family in pack.families.values() for one in family.messages.values()]
         triggers += [one for pack in self.every for family in pack.resources.values() for one in family.when.values()]
         triggers += [one for trigger in triggers for one in trigger.when.values()]
-        return frozenset(one.event.value for one in triggers if one.event is not None)
+        told = {one.event.value for one in triggers if one.event is not None}
+        return frozenset(told).union(
+            kind.value for pack in self.every for one in pack.rows.values() for kind in one.kinds
+        )
 
     def words(self) -> dict[str, frozenset[str]]:
         """The words that each coded fact may be."""
@@ -175,7 +193,7 @@ class Pack:
 
 
 def load_pack(folders: Sequence[Path]) -> Pack:
-    """Read `hl7v2/*.yaml`, `fhir/*.yaml` and `codes/*.yaml` of every folder; a later folder overrides and extends single entries.
+    """Read `hl7v2/*.yaml`, `fhir/*.yaml`, `tables/*.yaml` and `codes/*.yaml` of every folder; a later folder overrides and extends single entries.
 
     Raises ConfigError with every problem of every file as "file:line:column: sentence".
     """
@@ -195,6 +213,7 @@ def _checked(one: _Merged) -> Iterator[str]:
     yield from check_tables(one.tables)
     yield from check(one.drafts, one.tables)
     yield from check_resources(one.resources, one.tables)
+    yield from check_rows(one.rows, one.tables)
 
 
 class _Merged(NamedTuple):
@@ -202,6 +221,7 @@ class _Merged(NamedTuple):
 
     drafts: Drafts
     resources: Drafts
+    rows: RowDrafts
     tables: Tables
     digest: str
 
@@ -218,13 +238,15 @@ def _named(read: Sequence[ReadFile]) -> dict[str, str]:
 
 def _merged(read: Sequence[ReadFile], source: str | None) -> _Merged:
     """The files for one source, or those for every source."""
-    merged, digest = _Merged(Drafts(), Drafts(), Tables(), ""), hashlib.sha256()
+    merged, digest = _Merged(Drafts(), Drafts(), RowDrafts(), Tables(), ""), hashlib.sha256()
     for one in read:
         if one.file.sources and source not in one.file.sources:
             continue
         digest.update(one.raw)
         if isinstance(one.file, CodesFile):
             merged_table(merged.tables, one.file, one.node)
+        elif isinstance(one.file, RowFile):
+            merged_rows(merged.rows, one.file, one.node)
         else:
             drafts = merged.drafts if isinstance(one.file, MappingFile) else merged.resources
             merged_mapping(drafts, one.file, one.node)
@@ -242,6 +264,7 @@ def _pack(merged: _Merged) -> Pack:
         resources={name: _resource(draft) for name, draft in resources.items() if draft.about is not None},
         resource_person=resources.collected("person"),
         resource_flags=resources.collected("flags"),
+        rows={name: draft.family() for name, draft in merged.rows.items()},
     )
 
 

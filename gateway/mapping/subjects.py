@@ -10,21 +10,24 @@ from gateway.model.event import OccurrenceKind
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What a mapping is `about`. `starts`: the fact that is its start; `statuses`: its FHIR R4 value set."""
+    """What a mapping is `about`. `starts`, `ends`: the facts that are its start and end; `statuses`: its FHIR R4 value set."""
 
     prefix: str
     starts: str = ""
+    ends: str = ""
     statuses: frozenset[str] = frozenset()
 
     @property
     def structural(self) -> tuple[str, str, str, str]:
         """The facts that are also the occurrence's start, end, place and status."""
-        return (self.starts, f"{self.prefix}.end", f"{self.prefix}.location", f"{self.prefix}.status")
+        return (self.starts, self.ends, f"{self.prefix}.location", f"{self.prefix}.status")
 
 
-def _of(kind: OccurrenceKind, starts: str, statuses: str) -> Subject:
+def _of(kind: OccurrenceKind, starts: str, statuses: str, *, ends: str = "end") -> Subject:
     prefix = kind.prefix
-    return Subject(prefix=prefix, starts=f"{prefix}.{starts}", statuses=frozenset(statuses.split()))
+    return Subject(
+        prefix=prefix, starts=f"{prefix}.{starts}", ends=f"{prefix}.{ends}", statuses=frozenset(statuses.split())
+    )
 
 
 _REQUEST = "draft active on-hold revoked completed entered-in-error unknown"  # FHIR request-status
@@ -79,4 +82,9 @@ SUBJECTS: Mapping[str, Subject] = {
         OccurrenceKind.QUESTIONNAIRE_RESPONSE, "answered", "in-progress completed amended entered-in-error stopped"
     ),
     "CommunicationRequest": _of(OccurrenceKind.COMMUNICATION_REQUEST, "start", _REQUEST),
+    # What rows of tables tell; an offer is no resource, and has the words of a plan.
+    "Group": _of(OccurrenceKind.GROUP, "entered", "active inactive"),
+    "Offer": _of(OccurrenceKind.OFFER, "starts", "active cancelled", ends="ends"),
+    "Device": _of(OccurrenceKind.DEVICE, "upgrade_due", "active inactive entered-in-error unknown"),
+    "InsurancePlan": _of(OccurrenceKind.INSURANCE_PLAN, "renewal_due", "draft active retired unknown"),
 }

@@ -28,6 +28,7 @@ _UNDERSTOOD = frozenset({*_USES, "phone", "mobile", "email"})
 _EMAIL = re.compile(r"[^\s@<>()\[\],;:\\\"\x00-\x20\x7f]+@(?:[\w-]+\.)+[\w-]{2,}")
 _UNRANKED = 99
 _COMPONENTS = 18
+_LONGEST = 320  # characters of an address we keep
 
 Told = tuple[tuple[str, tuple[ContactPoint, ...] | Cleared], ...]
 
@@ -136,6 +137,22 @@ def _parts(repetition: str, dialect: Dialect) -> list[str]:
 def is_email(address: str) -> bool:
     """Whether it is an address that mail can be sent to (RFC 5321 §4.5.3.1)."""
     return len(address) <= 254 and _EMAIL.fullmatch(address) is not None
+
+
+def addressed(system: object, value: str, region: str, *, mobile: bool) -> tuple[ContactSystem, str]:
+    """What an address of a FHIR system word is and how it is written; OTHER is kept and never written to (PI-06, PI-08)."""
+    if len(value) > _LONGEST:
+        return ContactSystem.OTHER, value[:_LONGEST]
+    if system == "email":
+        return (ContactSystem.EMAIL if is_email(value) else ContactSystem.OTHER), value
+    if system not in ("phone", "sms"):
+        return ContactSystem.OTHER, value
+    told, extension = without_extension(value.removeprefix("tel:"))
+    number = e164(told, region)
+    if number is None:
+        return ContactSystem.OTHER, value
+    texts = (system == "sms" or mobile) and not extension
+    return (ContactSystem.SMS if texts else ContactSystem.PHONE), number
 
 
 def _address(address: str, kind: _Kind) -> ContactPoint:

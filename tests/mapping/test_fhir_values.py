@@ -274,7 +274,8 @@ def test_where_somebody_lives_is_at_home_and_now() -> None:
     )
     assert contacts.state(scope(), [{"state": 7}], codes=table) is CLEARED
     assert contacts.postal_code(scope(), [{"postalCode": "6" * 30}]) is CLEARED
-    assert contacts.country(scope(), [{"city": "x"}], codes=table) is CLEARED
+    assert contacts.country(scope(), [{"city": "x"}], codes=table) == "US"  # the source's own
+    assert contacts.country(scope(), [{"line": ["x"]}], codes=table) is CLEARED
 
 
 def test_the_account_is_the_visits_only_number_where_it_has_no_other() -> None:

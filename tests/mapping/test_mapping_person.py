@@ -165,7 +165,9 @@ def test_an_unknown_language_is_flagged_not_failed(read, field, language, warned
     [
         ("1 Way^^Springfield^IL^62701^USA^H", ("IL", "62701", "US")),
         ("1 Way^^Springfield^il^62701-1^CAN", ("IL", "62701-1", "CA")),
-        ("1 Way^^Reno^Nevada", ("NV", CLEARED, CLEARED)),
+        ("1 Way^^Reno^Nevada", ("NV", CLEARED, "US")),
+        ("1 Way^^Reno^Nevada^89501^^H", ("NV", "89501", "US")),
+        ("^^^^^^H", (CLEARED, CLEARED, CLEARED)),
         ("1 Way^^X^Middle-earth^^Gondor", (CLEARED, CLEARED, CLEARED)),
         ('1 Way^^X^""^""^""', (CLEARED, CLEARED, CLEARED)),
         ("9 Bad^^R^NV^1^USA^BA~1 Way^^S^IL^2^USA^H", ("IL", "2", "US")),
@@ -176,7 +178,7 @@ def test_an_unknown_language_is_flagged_not_failed(read, field, language, warned
     ],
 )
 def test_a_told_address_replaces_all_of_the_old_one(event, field, expected) -> None:
-    """N-03, law 6: an unknown state is removed, so that no outdated zone is used."""
+    """N-03, law 6: an unknown state is removed, so that no outdated zone is used; a country left out is the source's."""
     told = person(event, f11=field).demographics
     assert (told.state, told.postal_code, told.country) == expected
 

@@ -11,16 +11,14 @@ from gateway.mapping.computed import Gives
 from gateway.mapping.fhir.register import resource_computed
 from gateway.mapping.fhir.scope import Scope
 from gateway.mapping.fhir.times import ends
-from gateway.mapping.telecom import is_email
-from gateway.mapping.telephone import e164, without_extension
+from gateway.mapping.telecom import addressed
 from gateway.model.facts import UNMAPPED
-from gateway.model.party import CLEARED, Cleared, ContactPoint, ContactSystem, ContactUse
+from gateway.model.party import CLEARED, Cleared, ContactPoint, ContactUse
 
 FIELD = "Patient.telecom"
 """Where the contact points of a Patient come from; each resource tells the whole set (N-03)."""
 _USES = {"work": ContactUse.WORK, "temp": ContactUse.TEMP, "mobile": ContactUse.MOBILE}
 _UNRANKED = 99
-_LONGEST = 320
 # address-use and -type, where the person lives first; `old`, `billing` and postal addresses: not there.
 _RESIDENCE = ("home", "", "temp", "work")
 _LONGEST_CODE = 20
@@ -55,7 +53,7 @@ def _point(scope: Scope, told: dict[str, Any]) -> ContactPoint | None:
     since, until = (
         (scope.when(period.get(part)) for part in ("start", "end")) if isinstance(period, dict) else (None, None)
     )
-    system, address = _address(told.get("system"), use, value, scope.feed.default_region)
+    system, address = addressed(told.get("system"), value, scope.feed.default_region, mobile=use == "mobile")
     rank = told.get("rank")
     return ContactPoint(
         system=system,
@@ -65,22 +63,6 @@ def _point(scope: Scope, told: dict[str, Any]) -> ContactPoint | None:
         valid_from=None if since is None else since.utc,
         valid_until=None if until is None else ends(until),
     )
-
-
-def _address(system: Any, use: Any, value: str, region: str) -> tuple[ContactSystem, str]:
-    """What it is and how it is written; OTHER is kept and never written to (PI-06, PI-08)."""
-    if len(value) > _LONGEST:
-        return ContactSystem.OTHER, value[:_LONGEST]
-    if system == "email":
-        return (ContactSystem.EMAIL if is_email(value) else ContactSystem.OTHER), value
-    if system not in ("phone", "sms"):
-        return ContactSystem.OTHER, value
-    told, extension = without_extension(value.removeprefix("tel:"))
-    number = e164(told, region)
-    if number is None:
-        return ContactSystem.OTHER, value
-    texts = (system == "sms" or use == "mobile") and not extension
-    return (ContactSystem.SMS if texts else ContactSystem.PHONE), number
 
 
 @resource_computed(Gives.STATE)
@@ -101,9 +83,12 @@ def postal_code(scope: Scope, addresses: list[Any]) -> str | Cleared:
 
 @resource_computed(Gives.COUNTRY)
 def country(scope: Scope, addresses: list[Any], *, codes: CodeTable) -> str | Cleared:
-    """Country at home as ISO 3166 letters through the table."""
+    """Country at home as ISO 3166 letters through the table; left out of an address that tells a place, the source's own."""
     told = _part(scope, addresses, "country")
-    return _known(codes, told) if told else CLEARED
+    if told:
+        return _known(codes, told)
+    placed = any(_part(scope, addresses, one) for one in ("state", "postalCode", "city", "district"))
+    return scope.feed.default_region if placed else CLEARED
 
 
 def _known(table: CodeTable, told: str) -> str | Cleared:
