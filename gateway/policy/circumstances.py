@@ -19,7 +19,8 @@ class PlanningCircumstances:
     at receipt. `patient_holds`, `visit_holds`: reasons set by feeds or people. `service`: the occurrence's
     service code (UNMAPPED when no table knows it, None when not told). `location_sensitive`: the place's very
     name betrays care. `unmapped`: names of facts with unmapped codes among those the rule reveals or asks
-    about. `time_certain`: the scheduling fact has a clock and is no daylight-saving gap.
+    about. `time_certain`: the scheduling fact has a clock and is no daylight-saving gap. `held_out`: the patient is of the
+    share that the rule's campaign never writes to.
     """
 
     now: Millis
@@ -35,6 +36,7 @@ class PlanningCircumstances:
     location_sensitive: bool
     unmapped: tuple[str, ...]
     time_certain: bool
+    held_out: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +63,27 @@ class Representative:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignStanding:
+    """How the campaign of a rule stands now.
+
+    `approved`: a person approved a dry run of what is in force, and it has not met more people since than that allows.
+    `stopped`, `over`: so it says. `opens`: when its volume lets the next message leave, Millis UTC; not after now: at once.
+    """
+
+    approved: bool
+    stopped: bool
+    over: bool
+    opens: Millis
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendingCircumstances(PlanningCircumstances):
     """What is known, read afresh, when one request is about to leave, before any channel is looked at.
 
     `stopped`: a person stopped everything, the rule, or the facility's day. `source_held`: the planning source was
     started or put on hold. `holding`: the rule's `hold` condition that holds
     now. `age`: completed years now, None when the birth date is not known to the day needed.
+    `campaign`: None of a rule without one.
     """
 
     rule: str
@@ -74,6 +91,7 @@ class SendingCircumstances(PlanningCircumstances):
     source_held: bool
     holding: Condition | None
     age: int | None
+    campaign: CampaignStanding | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,15 +35,11 @@ _AT_SENDING = {kind: tuple(gate.judge for gate in gates) for kind, gates in GATE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the gates said, in order; `clearance` only when all of them permitted."""
+    """What the gates said, in order; `clearance` only when all of them permitted, else `against`: the first that did not."""
 
     clearance: Clearance | None
     verdicts: tuple[Verdict, ...]
-
-    @property
-    def against(self) -> Hold | Deny | None:
-        """The first verdict that is no permit: it decides. None when all permitted."""
-        return next((verdict for verdict in self.verdicts if not isinstance(verdict, Permit)), None)
+    against: Hold | Deny | None
 
 
 def decide(c: Circumstances, policy: Policy, kind: RequestKind = RequestKind.RULE) -> Decision:
@@ -52,8 +48,10 @@ def decide(c: Circumstances, policy: Policy, kind: RequestKind = RequestKind.RUL
     Raises ValueError for a zone that does not exist: nothing leaves on values that cannot be read.
     """
     verdicts = tuple([judge(c, policy) for judge in _AT_SENDING[kind]])
-    cleared = all(isinstance(verdict, Permit) for verdict in verdicts)
-    return Decision(clearance=_clearance(c) if cleared else None, verdicts=verdicts)
+    refused = [verdict for verdict in verdicts if not isinstance(verdict, Permit)]
+    if refused:
+        return Decision(clearance=None, verdicts=verdicts, against=refused[0])
+    return Decision(clearance=_clearance(c), verdicts=verdicts, against=None)
 
 
 def _clearance(c: Circumstances) -> Clearance:
@@ -80,10 +78,11 @@ def at_planning(c: PlanningCircumstances, policy: Policy) -> Deny | Hold | None:
     held: Hold | None = None
     for judge in _AT_PLANNING:
         verdict = judge(c, policy)
+        if isinstance(verdict, Permit):  # as nearly all are
+            continue
         if isinstance(verdict, Deny):
             return verdict
-        if held is None and isinstance(verdict, Hold):
-            held = verdict
+        held = held or verdict
     return held
 
 

@@ -44,6 +44,9 @@ RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
         Reason.NO_REPRESENTATIVE: "a person who records who represents the child for this (`caregate guardian add`)",
         Reason.REPRESENTATIVE_UNCLEAR: "a person who ends all but one representation for this",
         Reason.LEGAL_LIMIT: "time: an hour, or a count, that the law of every state the person may be in allows",
+        Reason.CAMPAIGN_NOT_APPROVED: "a person who approves a dry run of what is in force (`caregate campaign plan`, `approve`)",
+        Reason.CAMPAIGN_STOPPED: "a person who resumes the campaign (`caregate campaign resume`)",
+        Reason.CAMPAIGN_VOLUME: "time: an hour and a day in which the campaign's volume has room",
         Reason.FREQUENCY_CAP: "time: fewer messages within the cap's span",
         Reason.QUIET_HOURS: "time: the next hour that is open wherever the patient may be",
         Reason.NO_PLAUSIBLE_WINDOW: "an address that tells the patient's time zone",
@@ -176,6 +179,11 @@ def time_uncertain(c: PlanningCircumstances, _: Policy) -> Verdict:
     return permit(time_uncertain) if c.time_certain else wait(time_uncertain, Reason.TIME_UNCERTAIN)
 
 
+def holdout(c: PlanningCircumstances, _: Policy) -> Verdict:
+    """Deny to whoever is of the share that a campaign never writes to: what it did is seen against them."""
+    return refuse_if(c.held_out, holdout, Reason.HOLDOUT)
+
+
 # Asked at planning and again, with fresh values, at sending; in this order.
 STANDING: tuple[Gate[PlanningCircumstances], ...] = (
     Gate(judge=not_production, denies=(Reason.NOT_PRODUCTION,), cites="X-05; HL7 table 0103"),
@@ -190,6 +198,7 @@ STANDING: tuple[Gate[PlanningCircumstances], ...] = (
     Gate(judge=protected_service, denies=(Reason.PROTECTED_SERVICE,), cites="PV-08; 42 CFR 2.13"),
     Gate(judge=unmapped_code, holds=(Reason.UNMAPPED_CODE,), cites="PV-08; PH-07"),
     Gate(judge=time_uncertain, holds=(Reason.TIME_UNCERTAIN,), cites="T-06, T-07"),
+    Gate(judge=holdout, denies=(Reason.HOLDOUT,), cites="the rule's owner", test="test_campaigns.py"),
 )
 PLANNING: tuple[Gate[PlanningCircumstances], ...] = (
     Gate(judge=too_old, denies=(Reason.TOO_OLD,), cites="X-07"),

@@ -80,6 +80,7 @@ def _minute(clock: str) -> int:
     return int(hour) * 60 + int(minute)
 
 
+@cache
 def longest() -> Millis:
     """How far back a count looks; what had left must be known for as long."""
     return max(one.within for one in limits())

@@ -6,7 +6,7 @@ from gateway.model.consent import ChannelKind
 from gateway.model.policy import Cap, Policy
 from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import Millis
-from gateway.policy import consents, hours, legal, recipients
+from gateway.policy import campaigns, consents, hours, legal, recipients
 from gateway.policy.circumstances import Circumstances, SendingCircumstances
 from gateway.policy.gates import STANDING, Gate, permit, refuse_if, wait
 from gateway.policy.zones import us_zones
@@ -150,6 +150,19 @@ def legal_limit(c: Circumstances, policy: Policy) -> Verdict:
 BEFORE_CHANNELS: tuple[Gate[SendingCircumstances], ...] = (
     Gate(judge=stopped, holds=(Reason.STOPPED,), cites="the big red button; 45 CFR 164.308(a)(6)"),
     Gate(judge=source_held, holds=(Reason.SOURCE_HELD,), cites="design law 6"),
+    Gate(
+        judge=campaigns.campaign_running,
+        denies=(Reason.CAMPAIGN_STOPPED,),
+        holds=(Reason.CAMPAIGN_STOPPED,),
+        cites="EM-30; whoever stopped it",
+        test="test_campaigns.py",
+    ),
+    Gate(
+        judge=campaigns.campaign_approved,
+        holds=(Reason.CAMPAIGN_NOT_APPROVED,),
+        cites="SN-03, SN-05; 45 CFR 164.308(a)(4)",
+        test="test_campaigns.py",
+    ),
     *STANDING,
     Gate(judge=rule_hold, holds=(Reason.HELD_BY_RULE,), cites="the rule's owner"),
     Gate(judge=age_known, holds=(Reason.AGE_UNKNOWN,), cites="PI-14"),
@@ -188,5 +201,12 @@ SENDING: tuple[Gate[Circumstances], ...] = (
         holds=(Reason.LEGAL_LIMIT,),
         cites="47 CFR 64.1200(c)(1); state law (legal.csv)",
         test="test_legal.py",
+    ),
+    # last, so that only what would leave now takes a place
+    Gate(
+        judge=campaigns.campaign_volume,
+        holds=(Reason.CAMPAIGN_VOLUME,),
+        cites="the rule's owner",
+        test="test_campaigns.py",
     ),
 )

@@ -42,7 +42,7 @@ class RuleSet:
     """One rule folder, loaded: immutable, known by the digest of its bytes.
 
     `templates`: digest (hex SHA-256) by name. `facts_used`: vocabulary facts that rules or gates name (law 5).
-    `lists`: the named lists of lists.yaml. `across`: the rules that must know of a patient's other occurrences, by name.
+    `lists`: the named lists of lists.yaml. `across`: the rules that must know of a patient's other occurrences, by name; `campaigns`: those that have bounds.
     """
 
     rules: Mapping[str, Rule]
@@ -54,6 +54,7 @@ class RuleSet:
     lists: Lists
     _kinds: Mapping[str, _Kind] = field(repr=False, compare=False)
     across: tuple[Rule, ...] = field(repr=False, compare=False)
+    campaigns: tuple[Rule, ...] = field(repr=False, compare=False)
     _cancelled_by: Mapping[str, tuple[Rule, ...]] = field(repr=False, compare=False)
 
     @classmethod
@@ -79,6 +80,7 @@ class RuleSet:
             lists=lists,
             _kinds=_index(named.values()),
             across=tuple(rule for rule in named.values() if rule.looks_across),
+            campaigns=tuple(rule for rule in named.values() if rule.campaign is not None),
             _cancelled_by=_cancels(named.values()),
         )
 

@@ -12,7 +12,7 @@ from gateway.model.event import EventKind
 from gateway.model.facts import FactType
 from gateway.model.request import Priority
 from gateway.model.rule import Cancel, Condition, Effective, Rule, Variant
-from gateway.ruleset import conditions
+from gateway.ruleset import campaign_file, conditions
 from gateway.ruleset.complaints import Complaints
 from gateway.ruleset.list_file import Lists
 from gateway.ruleset.schedule_file import read_schedule
@@ -39,6 +39,7 @@ def read_rule(path: Path, node: Node, templates: Mapping[str, str], lists: Lists
     tell = Complaints(node, problems)
     _check(path, file, tell)
     _check_send(file.send, tell)
+    campaign_file.check(file, tell)
     _check_wording(file.send, tell, templates)
     schedule = read_schedule(file.send.at, tell)
     if schedule is None or len(problems) > before:
@@ -75,6 +76,7 @@ def read_rule(path: Path, node: Node, templates: Mapping[str, str], lists: Lists
         silent_after=send.fallback.on_silence if send.fallback else None,
         unknown_is_silence=send.fallback is not None and send.fallback.on_unknown,
         read_within=send.read_within,
+        campaign=campaign_file.read(node, file),
     )
 
 
@@ -136,8 +138,6 @@ def _check_events(events: list[str], tell: Complaints, *path: str) -> None:
 
 
 def _check_send(send: SendSection, tell: Complaints) -> None:
-    if send.remuneration == "paid" and send.purpose is not Purpose.HMARKT:
-        tell.say("a message somebody pays for is marketing: purpose must be HMARKT (45 CFR 164.501)", "send", "purpose")
     if send.channels == ["preferred"] or "preferred" in send.channels[1:]:
         tell.say("`preferred` comes first, and the channels that may be used follow it", "send", "channels")
     for position, name in enumerate(send.reveals):

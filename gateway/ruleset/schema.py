@@ -149,9 +149,18 @@ class SendSection(Strict):
         ),
         examples=["TREAT"],
     )
-    remuneration: Literal["none", "paid"] = Field(
-        description="Whether anybody pays for the message; `paid` makes it marketing: the purpose must then be HMARKT.",
+    remuneration: Literal["none", "at-cost", "paid"] = Field(
+        description=(
+            "Whether a third party pays for the message: `paid` makes it marketing, so the purpose must then be HMARKT;"
+            " `at-cost`, no more than it costs, is none only about a medicine that is currently prescribed"
+            " (45 CFR 164.501, marketing, (2)(i))."
+        ),
         examples=["none"],
+    )
+    remuneration_basis: Sentence | None = Field(
+        default=None,
+        description="What is paid and what it costs, where it is `at-cost`: whoever audits the program asks for it.",
+        examples=["Postage and printing, 2026 contract, annex B."],
     )
     topic: Word = Field(description="What people can say yes or no to; a word of your own.", examples=["appointments"])
     channels: Channels = Field(
@@ -202,6 +211,54 @@ class SendSection(Strict):
     )
 
 
+Percent = Annotated[float, Field(gt=0, le=100)]
+
+
+class StopWhenSection(Strict):
+    """`campaign.stop_when`: shares, in percent of what left, at which the campaign stops by itself."""
+
+    at_least: Annotated[int, Field(ge=20, le=1_000_000)] = Field(
+        default=200, description="Before so many have left nothing is concluded.", examples=["200"]
+    )
+    bounced: Percent = Field(default=5.0, description="Sent back for good, or not delivered.", examples=["2"])
+    refused: Percent = Field(default=10.0, description="Refused by the provider.", examples=["5"])
+    complained: Percent = Field(
+        default=0.3, description="Reported as unwanted: mailbox providers block senders near 0.3.", examples=["0.1"]
+    )
+    opted_out: Percent = Field(default=5.0, description="Said STOP, or unsubscribed.", examples=["2"])
+
+
+class CampaignSection(Strict):
+    """`campaign`: what bounds a rule that writes to an audience. Nothing leaves before a person approved its dry run."""
+
+    holdout: Annotated[int, Field(ge=0, le=50)] = Field(
+        default=0,
+        description="Of a hundred patients who fit, how many are never written to, always the same ones: to see what it did.",
+        examples=["10"],
+    )
+    daily: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Most messages a day, in the organization's zone; the rest waits.", examples=["5000"]
+    )
+    hourly: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="Most messages an hour; the rest waits.", examples=["500"]
+    )
+    ramp: Annotated[list[Annotated[int, Field(ge=1)]], Field(max_length=60)] = Field(
+        default=[],
+        description="Most messages on the first day on which any left, on the second, …; after these `daily` holds.",
+        examples=["[200, 1000]"],
+    )
+    audience: Annotated[int, Field(ge=1)] | None = Field(
+        default=None,
+        description="Of more people than this the dry run cannot be approved: an audience grown out of measure is a mistake.",
+        examples=["60000"],
+    )
+    stop_when: StopWhenSection = Field(
+        default=StopWhenSection(),
+        description="When it stops by itself, until a person resumes it; these bounds hold unless others are told.",
+        examples=["{at_least: 200, complained: 0.1}"],
+    )
+
+
 class RuleFile(Strict):
     """One rule: a file in rules/ with the name of the rule."""
 
@@ -242,6 +299,14 @@ class RuleFile(Strict):
             "`once_per` and `cancel` look only at what tells the same of these; what is not told is like nothing."
         ),
         examples=["[prescription.drug]"],
+    )
+    campaign: CampaignSection | None = Field(
+        default=None,
+        description=(
+            "What bounds it, where it writes to an audience: nothing leaves before a person approved its dry run"
+            " (`caregate campaign plan`). Rules for the events of tables must tell it."
+        ),
+        examples=["{holdout: 10, daily: 5000, ramp: [200, 1000]}"],
     )
     hold: Conditions = Field(
         default={},

@@ -16,6 +16,7 @@ from gateway.model.rule import Condition
 from gateway.model.verdict import Clearance, Deny, Hold, Permit, Reason
 from gateway.model.when import DAY, HOUR
 from gateway.policy import Circumstances, Representative, Sent, at_planning, decide, next_channel_may
+from gateway.policy.circumstances import CampaignStanding
 from gateway.policy.decide import before_channels
 from gateway.policy.gates import PLANNING, RELEASED_BY, STANDING
 from gateway.policy.sending import BEFORE_CHANNELS, SENDING
@@ -26,6 +27,10 @@ Given = Callable[..., Circumstances]
 GUARDIAN = Representative(id=1, topics=("*",))
 HOLDING = Condition(fact="patient.inpatient", line=14, values=frozenset({True}))
 
+STOPPED = CampaignStanding(approved=True, stopped=True, over=False, opens=0)
+UNAPPROVED = CampaignStanding(approved=False, stopped=False, over=False, opens=0)
+FULL = CampaignStanding(approved=True, stopped=False, over=False, opens=9_999_999_999_999)
+
 DENIALS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"production": False}, "not-production", Reason.NOT_PRODUCTION),
     ({"expires": 0}, "expired", Reason.EXPIRED),
@@ -33,8 +38,14 @@ DENIALS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"merged_away": True}, "merged-away", Reason.MERGED_AWAY),
     ({"service": "hiv-care"}, "protected-service", Reason.PROTECTED_SERVICE),
     ({"location_sensitive": True}, "protected-service", Reason.PROTECTED_SERVICE),
+    ({"held_out": True}, "holdout", Reason.HOLDOUT),
     ({"age": 17, "service": "counseling", "representatives": (GUARDIAN,), "recipient": 1}, "recipient", Reason.MINOR),
     ({"age": 12, "service": None, "representatives": (GUARDIAN,), "recipient": 1}, "recipient", Reason.MINOR),
+    (
+        {"campaign": CampaignStanding(approved=True, stopped=False, over=True, opens=0)},
+        "campaign-running",
+        Reason.CAMPAIGN_STOPPED,
+    ),
     ({"agreement": False}, "agreement", Reason.NO_AGREEMENT),
     ({"channel_configured": False}, "channel-configured", Reason.CHANNEL_NOT_CONFIGURED),
     ({"consents": ()}, "consent", Reason.NO_CONSENT),
@@ -62,6 +73,9 @@ HOLDS: list[tuple[dict[str, Any], str, Reason]] = [
     ({"age": None}, "age-known", Reason.AGE_UNKNOWN),
     ({"stopped": True}, "stopped", Reason.STOPPED),
     ({"channel_stopped": True}, "channel-stopped", Reason.STOPPED),
+    ({"campaign": STOPPED}, "campaign-running", Reason.CAMPAIGN_STOPPED),
+    ({"campaign": UNAPPROVED}, "campaign-approved", Reason.CAMPAIGN_NOT_APPROVED),
+    ({"campaign": FULL}, "campaign-volume", Reason.CAMPAIGN_VOLUME),
     ({"age": 17}, "recipient", Reason.NO_REPRESENTATIVE),
     ({"age": 17, "recipient": 1}, "recipient", Reason.NO_REPRESENTATIVE),
     (
@@ -187,7 +201,7 @@ def test_only_denials_about_one_channel_let_the_next_be_asked() -> None:
     assert not next_channel_may(Permit(gate="consent"))
 
 
-@pytest.mark.parametrize(("change", "gate", "reason"), [*DENIALS[:6], *HOLDS[1:11]], ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("change", "gate", "reason"), [*DENIALS[:7], *HOLDS[1:11]], ids=lambda value: str(value)[:40])
 def test_what_is_known_at_planning_withholds_or_holds_at_once(
     given: Given, policy: Policy, change: dict[str, Any], gate: str, reason: Reason
 ) -> None:
@@ -197,7 +211,7 @@ def test_what_is_known_at_planning_withholds_or_holds_at_once(
     assert (verdict.gate, verdict.reason) == (gate, reason)
 
 
-@pytest.mark.parametrize("change", [change for change, _, _ in [*DENIALS[6:], HOLDS[0], *HOLDS[11:]]], ids=str)
+@pytest.mark.parametrize("change", [change for change, _, _ in [*DENIALS[7:], HOLDS[0], *HOLDS[11:]]], ids=str)
 def test_what_may_change_until_sending_does_not_withhold_at_planning(
     given: Given, policy: Policy, change: dict[str, Any]
 ) -> None:
