@@ -1,0 +1,139 @@
+"""What was found becomes rows for one sink: only about what its own sources told, and of people who are not forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from gateway.model.audit import Action
+from gateway.model.errors import KeyringError
+from gateway.model.facts import ROW_KEY
+from gateway.model.outcome import NOT_TOLD, TOLD, SinkRow
+from gateway.model.request import RequestKind
+from gateway.pipeline.directory import Directory
+from gateway.pipeline.outcomes.finding import Found
+from gateway.pipeline.packing import unpack
+from gateway.pipeline.rules import Active
+from gateway.pipeline.site import SinkEntry, Site
+from gateway.store import tables
+from gateway.store.uow import UnitOfWork
+
+Placed = tuple[int, SinkRow]
+"""A row, and which of the things found it comes from: a batch is told in that order, however far it goes."""
+_entries = msgspec.json.Decoder(list[list[Any]]).decode
+_OCCURRENCE = ("id", "patient", "source", "sealed_facts")
+_REQUEST = ("id", "kind", "patient", "occurrence", "rule", "step")
+_ATTEMPT = ("id", "request", "channel", "topic", "label")
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """A row of a source, as far as others are told: who it is about, and its own key."""
+
+    occurrence: int
+    token: int
+    source: str
+    row_key: str
+
+
+class Telling:
+    """One unit's look-ups for one sink; nothing is locked and nothing written."""
+
+    def __init__(self, uow: UnitOfWork, site: Site, sink: SinkEntry, rules: Active) -> None:
+        self.uow, self.sink, self.rules = uow, sink, rules.ruleset
+        self.directory = Directory(uow, uow.store.keyring, self.rules.policy)
+        self._sources = {entry.id: name for name, entry in site.sources.items() if name in sink.sources}
+
+    def rows(self, found: Sequence[Found]) -> Iterator[Placed]:
+        """Of what was found; entries about other sources, or about nobody any more, give none."""
+        attempts = self._attempts({one.attempt for one in found if one.attempt is not None})
+        requests = self._requests({one.request for one in found if one.request} | {one[1] for one in attempts.values()})
+        told = {one.occurrence for one in found if one.kind is not None and one.occurrence is not None}
+        abouts = self.abouts({one[3] for one in requests.values()} | told)
+        variants = self._variants(attempts)
+        for place, one in enumerate(found):
+            if one.kind is None or one.consent is not None:
+                continue
+            attempt = attempts.get(one.attempt or 0)
+            request = requests.get(one.request or (attempt[1] if attempt else 0))
+            about = abouts.get(request[3] if request else one.occurrence or 0)
+            if about is not None and (request is not None or one.rule):
+                yield place, self._row(one, about, request, attempt, variants)
+
+    def _row(
+        self,
+        one: Found,
+        about: About,
+        request: tuple[Any, ...] | None,
+        attempt: tuple[Any, ...] | None,
+        variants: Mapping[int, str],
+    ) -> SinkRow:
+        assert one.kind is not None
+        rule, step = (request[4], request[5]) if request is not None else (one.rule, one.step)
+        known = self.rules.rules.get(rule)
+        return SinkRow(
+            id=one.id,
+            kind=one.kind,
+            at=one.at,
+            patient=str(about.token),
+            source=about.source,
+            rule=rule,
+            variant="" if attempt is None else variants.get(attempt[0], ""),
+            channel="" if attempt is None else attempt[2],
+            topic=attempt[3] if attempt is not None else "" if known is None else known.topic,
+            reason=one.reason if one.reason in TOLD or not one.reason else NOT_TOLD,
+            step=step,
+            row_key=about.row_key,
+        )
+
+    def abouts(self, occurrences: Collection[int]) -> dict[int, About]:
+        """By occurrence what may be told of it; of another source, or of somebody erased, nothing."""
+        return self.opened(self.uow.lookup(tables.occurrence, _OCCURRENCE, "id", sorted(occurrences)))
+
+    def opened(self, rows: Sequence[tuple[Any, ...]]) -> dict[int, About]:
+        """As `abouts`, of occurrences that were looked up (`_OCCURRENCE`)."""
+        ours = [row for row in rows if row[2] in self._sources]
+        self.directory.load_tokens({row[1] for row in ours}, lock=False)
+        found = {}
+        for identity, patient, source, sealed in ours:
+            root = self.directory.root(patient)
+            if root.data_key is not None:
+                key = self._row_key(identity, patient, sealed)
+                found[identity] = About(identity, root.token, self._sources[source], key)
+        return found
+
+    def of_people(self, tokens: Collection[int]) -> list[About]:
+        """All that this sink's sources told of these people (every token of theirs)."""
+        rows = self.uow.lookup(tables.occurrence, _OCCURRENCE, "patient", sorted(tokens))
+        return sorted(self.opened(rows).values(), key=lambda one: one.occurrence)
+
+    def _row_key(self, occurrence: int, patient: int, sealed: bytes) -> str:
+        """The source's own, while the facts are kept."""
+        try:
+            facts = unpack(self.directory.open_facts(self.directory.patients[patient], sealed, occurrence))
+        except KeyringError:  # erased, or its facts were forgotten
+            return ""
+        return str(facts.get(ROW_KEY) or "")
+
+    def _attempts(self, attempts: Collection[int]) -> dict[int, tuple[Any, ...]]:
+        """Without what 42 CFR 2.32 protects: its record is disclosed to nobody else."""
+        rows = self.uow.lookup(tables.communication, _ATTEMPT, "id", sorted(attempts))
+        return {row[0]: row for row in rows if row[4] is None}
+
+    def _requests(self, requests: Collection[int]) -> dict[int, tuple[Any, ...]]:
+        """Those that a rule planned, of the rules this sink is told of."""
+        rows = self.uow.lookup(tables.request, _REQUEST, "id", sorted(requests))
+        return {row[0]: row for row in rows if row[1] == RequestKind.RULE and row[3] and self._tells(row[4])}
+
+    def _tells(self, rule: str) -> bool:
+        return not self.sink.rules or rule in self.sink.rules
+
+    def _variants(self, attempts: Mapping[int, tuple[Any, ...]]) -> dict[int, str]:
+        """By attempt the wording that was drawn for it; only its clearance names that."""
+        requests = sorted({row[1] for row in attempts.values()})
+        rows = self.uow.lookup(tables.audit, ("entries",), "request", requests)
+        cleared = (one for (blob,) in rows for one in _entries(blob) if one[0] == Action.COMMUNICATION_CLEARED)
+        return {one[1]: one[5] for one in cleared if len(one) > 5}
