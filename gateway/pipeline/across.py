@@ -47,9 +47,10 @@ class Across:
         self, rule: Rule, row: OccurrenceRow, patient: PatientRow, facts: Mapping[str, FactValue], at: Millis
     ) -> Why | None:
         """What the day that `at` (Millis UTC) is there, and other occurrences, have against a send; None lets it."""
-        zone = self._site.zone(self._site.location(facts, row.facility), row.source)
-        if rule.effective is not None and not in_effect(rule, at, zone):
-            return Reason.NOT_IN_EFFECT, f"{rule.file}:{rule.effective.line}: effective"
+        if rule.effective is not None:
+            zone = self._site.zone(self._site.location(facts, row.facility), row.source)
+            if not in_effect(rule, at, zone):
+                return Reason.NOT_IN_EFFECT, f"{rule.file}:{rule.effective.line}: effective"
         return self.against(rule, row, patient) if rule.looks_across else None
 
     def against(self, rule: Rule, row: OccurrenceRow, patient: PatientRow) -> Why | None:
@@ -124,9 +125,7 @@ class Across:
         if patient.token not in self._loaded:
             self._loaded.add(patient.token)
             self._load(patient)
-        root = self._batch.directory.root
-        rows = self._batch.occurrences.values()
-        return sorted((row for row in rows if root(row.patient).token == patient.token), key=lambda row: row.id)
+        return sorted(self._batch.of(patient), key=lambda row: row.id)
 
     def _load(self, patient: PatientRow) -> None:
         """The person is locked; whom they were merged from is only read: who changes those locks this person too."""

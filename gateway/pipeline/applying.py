@@ -16,6 +16,7 @@ from gateway.pipeline import (
     continuing,
     departing,
     disputed,
+    existing,
     family,
     merges,
     people,
@@ -92,6 +93,9 @@ class Applier:
 
     def _event(self, one: Prepared, prepared: PreparedEvent, raw: int, applied: Applied) -> None:
         event = prepared.event
+        if event.existing:
+            self._row(one, prepared, raw, applied)
+            return
         if event.by_reference and (about := departing.occurrences(self.batch, one, prepared)) is not None:
             self._gone(one, event, about, raw, applied)
             return
@@ -112,6 +116,22 @@ class Applier:
         applied.events.append(kind.value)
         if one.resource and event.by_reference and event.occurrence is None:
             self.batch.resources.tell(one.resource, patient.token, 0, event.recorded)
+
+    def _row(self, one: Prepared, prepared: PreparedEvent, raw: int, applied: Applied) -> None:
+        """A row of a table: it may say how somebody is reached and what happened to them, and nothing else of them."""
+        event, row = prepared.event, self.batch.occurrence(prepared.keys)
+        kind, patient = event.kind, existing.about(self.directory, prepared, row)
+        if isinstance(patient, Reason):
+            applied.entries += existing.unmatched(row, prepared, patient)
+            applied.reason = patient
+        else:
+            applied.patients.append(patient.token)
+            applied.entries += self.directory.reach(patient, event)
+            if event.occurrence is not None:
+                kind = self._occurrence(one, existing.as_of(row, prepared), patient, raw, applied)
+            else:
+                applied.entries.append((_EVENT_APPLIED, kind.value, None))
+        applied.events.append(kind.value)
 
     def _said(
         self, one: Prepared, event: PatientEvent, patient: PatientRow, evidence: str, *, sure: bool
@@ -285,12 +305,13 @@ class Applier:
     def _same_patient(self, row: OccurrenceRow, patient: PatientRow, prepared: PreparedEvent, applied: Applied) -> bool:
         """An occurrence that changes hands follows the message, and waits for a person to confirm it.
 
-        Unless the message says that it moves, and from whom (A44, A45; AD-20).
+        Unless the message says that it moves, and from whom (A44, A45; AD-20), or is a row: those hold nobody.
         """
         if row.new or self.directory.root(row.patient).token == patient.token:
             return False
         applied.patients.append(row.patient)
-        told = prepared.event.kind is _MOVED and self._from_whom(prepared, row)
+        event = prepared.event
+        told = event.existing or (event.kind is _MOVED and self._from_whom(prepared, row))
         reason = Reason.SUPERSEDED if told else Reason.IDENTITY_CONFLICT
         for request in row.requests:
             if request.waiting:
@@ -300,6 +321,7 @@ class Applier:
             self.directory.hold(patient, Reason.IDENTITY_CONFLICT)
             applied.entries.append((Action.PATIENT_HELD, patient.token, Reason.IDENTITY_CONFLICT))
         row.patient, row.moved = patient.token, True
+        self.batch.regroup()
         return True
 
     def _from_whom(self, prepared: PreparedEvent, row: OccurrenceRow) -> bool:

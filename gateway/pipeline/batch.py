@@ -19,6 +19,7 @@ from gateway.pipeline.rawform import stored
 from gateway.pipeline.resources import Resources
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow, join_reasons, split_reasons
 from gateway.pipeline.sequencing import Numbers
+from gateway.pipeline.whose import Whose
 from gateway.store import tables
 from gateway.store.datakeys import feed_key
 from gateway.store.keyring import Cipher, Keyring, seal
@@ -56,8 +57,10 @@ class Batch:
         self.directory = directory
         self.seen: dict[bytes, list[Seen]] = {}
         self.occurrences: dict[bytes, OccurrenceRow] = {}
+        self._whose = Whose(directory)
         self.open_quarantine: dict[bytes, set[int]] = {}
         self._loaded_requests: dict[int, list[RequestRow]] = {}
+        self._asked = 0  # patients when requests were loaded last
         self._raw: list[tuple[Any, ...]] = []
         self._quarantine: list[tuple[Any, ...]] = []
         self._resolved: list[tuple[Any, ...]] = []
@@ -148,6 +151,8 @@ class Batch:
             patient = self.directory.patients[row.patient]
             row.facts = unpack(self.directory.open_facts(patient, row.sealed_facts, row.id))
         self._load_requests(rows)
+        for row in rows:
+            self._whose.add(row)
 
     def _load_requests(self, rows: Sequence[OccurrenceRow]) -> None:
         if not rows:
@@ -176,18 +181,38 @@ class Batch:
 
     def waiting_of(self, patient: int) -> list[RequestRow]:
         """All requests of a patient that may still be sent, including those planned in this very batch."""
-        loaded = {request.id: request for row in self.occurrences.values() for request in row.requests}
-        # a look-up of its own for each of a batch's patients would cost more than all of its rows
+        self._load_waiting()
+        found = [one for row in self._whose.of(patient) for one in row.requests if one.patient == patient]
+        found += self._loaded_requests.get(patient, ())
+        return [one for one in found if one.waiting]
+
+    def of(self, patient: PatientRow) -> list[OccurrenceRow]:
+        """The occurrences here of a person, under whatever token, as they now stand."""
+        root = self.directory.root
+        return [row for row in self._whose.of(patient.token) if root(row.patient).token == patient.token]
+
+    def regroup(self) -> None:
+        """To be called after a person, an occurrence or a request became another's: they are found by whose they are."""
+        loose = [one for some in self._loaded_requests.values() for one in some]
+        self._loaded_requests = {token: [] for token in self._loaded_requests}
+        for one in loose:
+            self._loaded_requests.setdefault(one.patient, []).append(one)
+        self._whose.regroup(self.occurrences.values())
+
+    def _load_waiting(self) -> None:
+        """Of all its patients at once: a look-up of its own for each would cost more than all of its rows."""
+        people = len(self.directory.patients)  # they only become more
+        if people == self._asked:
+            return
+        self._asked = people
         known = {token for token, row in self.directory.patients.items() if not row.new}
         asked = known - self._loaded_requests.keys()
         self._loaded_requests.update((one, []) for one in asked)
+        loaded = {request.id for row in self.occurrences.values() for request in row.requests}
         for found in self.uow.lookup(tables.request, RequestRow.COLUMNS, "patient", sorted(asked)):
             request = RequestRow(*found)
             if request.id not in loaded and request.waiting:
                 self._loaded_requests[request.patient].append(request)
-        # a merge earlier in this batch may have moved requests here that were loaded for somebody else
-        others = (request for some in self._loaded_requests.values() for request in some)
-        return [one for one in (*loaded.values(), *others) if one.patient == patient and one.waiting]
 
     # -- writing
 
@@ -238,6 +263,7 @@ class Batch:
     def add_occurrence(self, row: OccurrenceRow) -> None:
         """Take a new occurrence into the working set."""
         self.occurrences[row.key] = row
+        self._whose.add(row)
 
     def rekey(self, row: OccurrenceRow, key: bytes) -> None:
         """From now on the occurrence is found under another key (AD-19)."""
@@ -304,6 +330,14 @@ class Batch:
             yield from row.requests
         for some in self._loaded_requests.values():
             yield from some
+
+    def newly(self, rules: Collection[str]) -> dict[str, set[int]]:
+        """By rule of these, the people something was planned for in this batch that may leave."""
+        found: dict[str, set[int]] = {}
+        for one in self._requests():
+            if one.new and one.waiting and one.rule in rules:
+                found.setdefault(one.rule, set()).add(one.patient)
+        return found
 
     def rings(self, now: Millis) -> list[int]:
         """Requests planned by this batch that are already due; rung after the commit."""

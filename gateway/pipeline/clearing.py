@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gateway import telemetry
@@ -15,7 +15,7 @@ from gateway.model.request import CommunicationStatus, RequestStatus
 from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Clearance, Deny, Hold, Reason, Verdict
 from gateway.model.when import Millis
-from gateway.pipeline import pacing, queries, receipts, representing, unheard
+from gateway.pipeline import campaigns, pacing, queries, receipts, representing, unheard
 from gateway.pipeline.across import Across
 from gateway.pipeline.brakes import About
 from gateway.pipeline.directory import Directory
@@ -46,6 +46,7 @@ class Cleared:
     fence: int
     attempt: Attempt
     about: About
+    in_campaign: bool = False
 
 
 def put_off(uow: UnitOfWork, row: RequestRow, until: Millis) -> None:
@@ -172,11 +173,11 @@ class Clearing:
         tried: Sequence[tuple[Any, ...]],
     ) -> Cleared | None:
         send = weigh_send(
-            self.uow, self.directory, self.site,
+            self.uow, self.directory, self.site, self.rules,
             rule=rule, request=self.row, patient=patient, occurrence=occurrence, facts=facts,
         )  # fmt: skip
         if channels and (against := before_channels(send, self.rules.ruleset.policy)) is not None:
-            self._refuse([(against,)])
+            self._refuse([(against,)], rule)
             return None
         refusals: list[tuple[Verdict, ...]] = []
         for channel in channels:
@@ -186,6 +187,9 @@ class Clearing:
                 send=send,
             )  # fmt: skip
             decision = decide(weighing.circumstances, self.rules.ruleset.policy)
+            if decision.clearance is not None and rule.campaign is not None:
+                weighing = self._under_lock(rule, weighing)
+                decision = decide(weighing.circumstances, self.rules.ruleset.policy)
             if decision.clearance is not None:
                 if paced(self.uow, self.row, self.paces.get(channel), channel):
                     return None
@@ -194,8 +198,13 @@ class Clearing:
             refusals.append(decision.verdicts)
             if decision.against is None or not next_channel_may(decision.against):
                 break  # what holds or denies the send as such is not asked again of another channel
-        self._refuse(refusals)
+        self._refuse(refusals, rule)
         return None
+
+    def _under_lock(self, rule: Rule, weighing: Weighing) -> Weighing:
+        """The same with its campaign locked as it stands now: two workers never take the same last place."""
+        now = campaigns.locked(self.uow, self.site, self.rules, rule)
+        return replace(weighing, circumstances=replace(weighing.circumstances, campaign=now))
 
     def _write(
         self,
@@ -220,19 +229,23 @@ class Clearing:
             close(self.uow, self.row, RequestStatus.ON_HOLD, Reason.RENDER_FAILED, Action.REQUEST_HELD)
             return None
         variant = "" if self.variant is None else self.variant.name
+        if rule.campaign is not None:
+            campaigns.count(self.uow, self.site, rule)
         by = (clearance.channel, clearance.template_digest, variant, f"legal.csv {legal.version()}")
         stands_in = representing.in_words(weighing.circumstances.recipient)
         entry = (Action.COMMUNICATION_CLEARED, attempt.id, rule.name, *by, *stands_in)
         self.uow.audit([entry], request=self.row.id, patients=[patient.token], ruleset=self.rules.id)
-        return Cleared(self.row, self.row.fence, attempt, About.of(self.site, rule.name, occurrence))
+        about = About.of(self.site, rule.name, occurrence)
+        return Cleared(self.row, self.row.fence, attempt, about, in_campaign=rule.campaign is not None)
 
-    def _refuse(self, refusals: Sequence[tuple[Verdict, ...]]) -> None:
+    def _refuse(self, refusals: Sequence[tuple[Verdict, ...]], rule: Rule) -> None:
         """No channel may: wait if any channel may later, else for a person, else it ends here."""
         finals = [next(v for v in verdicts if not _permits(v)) for verdicts in refusals]
         holds = [one for one in finals if isinstance(one, Hold)]
         timed = [one for one in holds if one.until is not None]
         if timed:
-            self._wait(min(timed, key=lambda one: one.until or 0))
+            hold = min(timed, key=lambda one: one.until or 0)
+            self._wait(hold if hold.reason is not Reason.CAMPAIGN_VOLUME else self._in_line(hold, rule))
         elif holds and not self.stands:
             hold = holds[0]
             told = (hold.gate, hold.detail) if hold.detail else (hold.gate,)
@@ -243,6 +256,11 @@ class Clearing:
             self._end(denied.reason, denied.gate)
         else:
             self._end(Reason(self.row.reason) if self.row.reason in receipts.SENT_BACK else Reason.REFUSED)
+
+    def _in_line(self, hold: Hold, rule: Rule) -> Hold:
+        """With a place of its own among all that wait for room."""
+        campaigns.locked(self.uow, self.site, self.rules, rule)
+        return replace(hold, until=campaigns.queue(self.uow, self.site, rule, hold.until or self.uow.now))
 
     def _wait(self, hold: Hold) -> None:
         row, until = self.row, hold.until

@@ -10,8 +10,11 @@ from sqlalchemy import bindparam, func, select
 from gateway.model.alert import AlertKind, Condition
 from gateway.model.when import DAY, HOUR, MINUTE, Millis
 from gateway.pipeline import fetching
+from gateway.pipeline.campaigns.standing import BY_ITSELF, STOPPED
 from gateway.pipeline.cursors import REFUSED
+from gateway.pipeline.extracting import extracts
 from gateway.pipeline.joining import UNJOINED
+from gateway.pipeline.outcomes import standing
 from gateway.pipeline.silence import FeedState
 from gateway.pipeline.site import Site
 from gateway.store import ids, seal, tables
@@ -29,6 +32,9 @@ KINDS = frozenset(
         AlertKind.JOIN_TIMED_OUT,
         AlertKind.SEQUENCE_GAP,
         AlertKind.FETCHING_STUCK,
+        AlertKind.EXTRACT_STOPPED,
+        AlertKind.CAMPAIGN_STOPPED,
+        AlertKind.SINK_BEHIND,
         AlertKind.SEALING_FAILED,
     }
 )
@@ -63,6 +69,9 @@ def found(unit: Reader, site: Site) -> list[Condition]:
         *_of_feeds(AlertKind.JOIN_TIMED_OUT, unit.all(UNJOINED), names, least=1),
         *_refused(unit, names),
         *_of_feeds(AlertKind.FETCHING_STUCK, fetching.late(unit), names, least=1),
+        *_of_feeds(AlertKind.EXTRACT_STOPPED, extracts.stopped(unit), names, least=1),
+        *_campaigns(unit),
+        *_behind(unit, site),
         *_unsealed(unit),
     ]
 
@@ -104,6 +113,18 @@ def _refused(unit: Reader, names: dict[int, str]) -> Iterator[Condition]:
     for source, name, value in unit.lookup(tables.cursor, ("source", "name", "value"), "source", list(names)):
         if name == REFUSED and value and unit.now - int(value) < HOUR:
             yield Condition(kind=AlertKind.SEQUENCE_GAP, source=names[source], since=int(value))
+
+
+def _campaigns(unit: Reader) -> Iterator[Condition]:
+    for rule, since, by, _ in unit.all(STOPPED):
+        if by == BY_ITSELF:
+            yield Condition(kind=AlertKind.CAMPAIGN_STOPPED, source=rule, since=since)
+
+
+def _behind(unit: Reader, site: Site) -> Iterator[Condition]:
+    for name, at in standing.standings(unit, list(site.sinks)).items():
+        if at.failing_since is not None and standing.needs_somebody(at, unit.now):
+            yield Condition(kind=AlertKind.SINK_BEHIND, source=name, since=at.failing_since, count=at.tries)
 
 
 def _unsealed(unit: Reader) -> Iterator[Condition]:

@@ -184,7 +184,7 @@ class Deliverer:
                     next_state.reason,
                     next_state.due,
                     next_state.due,
-                    request.attempts + (outcome is not Reason.STOPPED),  # it was no try
+                    request.attempts + (outcome not in _NO_TRY),
                     None,
                     request.id,
                     cleared.fence,
@@ -213,6 +213,8 @@ class Deliverer:
     def _next(uow: UnitOfWork, cleared: Cleared, outcome: Handover | Reason) -> _Next:
         """What an outcome makes of it; what was stopped waits only while it is stopped still."""
         request, attempt = cleared.request, cleared.attempt
+        if outcome is Reason.CAMPAIGN_STOPPED:  # its gate says what becomes of it, as the campaign stands by then
+            return _Next(CommunicationStatus.NOT_DONE, RequestStatus.ACTIVE, None, request.due)
         if outcome is not Reason.STOPPED:
             return _after(request, attempt, outcome, uow.now)
         still = brakes.stops(brakes.on(uow), cleared.about, attempt.envelope.channel)
@@ -220,6 +222,7 @@ class Deliverer:
         return _Next(CommunicationStatus.NOT_DONE, state, outcome if still else None, request.due)
 
 
+_NO_TRY = (Reason.STOPPED, Reason.CAMPAIGN_STOPPED)
 _ALWAYS = {ChannelKind.SMS: Protection.OPEN, ChannelKind.PORTAL: Protection.PORTAL}
 
 

@@ -81,6 +81,7 @@ class Directory:
         self.by_digest: dict[bytes, int] = {}
         self.patients: dict[int, PatientRow] = {}
         self._contacts: dict[int, list[ContactRow]] = {}
+        self._sealed_contacts: dict[int, list[ContactRow]] = {}  # read ahead, opened when they are asked for
         self._families: dict[int, list[int]] = {}  # as stored: a merge of this very unit is written at its end
         self._addresses: dict[bytes, int] = {}
         self._new_identifiers: list[tuple[Any, ...]] = []
@@ -139,6 +140,23 @@ class Directory:
                 if kek is None:
                     raise KeyringError(f"data key {row.key} is missing")
                 row.data_key = None if wrapped is None else self.keyring.unwrap(kek, wrapped)  # None: erased
+
+    def read_ahead(self, tokens: Iterable[int]) -> list[int]:
+        """The families and contact points of people who are loaded, in two look-ups; returns every token of them."""
+        roots = sorted({self.root(one).token for one in tokens} - self._families.keys())
+        self._families.update((root, [root]) for root in roots)
+        for root, loser in self.uow.lookup(tables.patient, ("survivor", "token"), "survivor", roots):
+            self._families[root].append(loser)
+        asked = [root for root in roots if root not in self._contacts]
+        self._sealed_contacts.update((root, []) for root in asked)
+        for row in self.uow.lookup(tables.contact_point, ContactRow.COLUMNS, "patient", asked):
+            self._sealed_contacts[row[1]].append(ContactRow(*row))
+        return [token for root in roots for token in self._families[root]]
+
+    def addresses_of(self, tokens: Iterable[int]) -> list[int]:
+        """Ids of the addresses that `read_ahead` found of these people."""
+        roots = {self.root(one).token for one in tokens}
+        return [one.address for root in roots for one in self._sealed_contacts.get(root, ())]
 
     def root(self, token: int) -> PatientRow:
         """The patient a token stands for now: itself, or the survivor of its merge (AD-32)."""
@@ -227,11 +245,18 @@ class Directory:
         """The person's contact points, opened."""
         known = self._contacts.get(row.token)
         if known is None:
-            found = [] if row.new else self.uow.lookup(tables.contact_point, ContactRow.COLUMNS, "patient", [row.token])
-            known = self._contacts[row.token] = [ContactRow(*one) for one in found]
+            known = self._sealed(row)
             for contact in known:
                 contact.value = self._unseal(row, contact.sealed, b"contact_point.sealed:%d" % contact.id).decode()
+            self._contacts[row.token] = known
         return known
+
+    def _sealed(self, row: PatientRow) -> list[ContactRow]:
+        ahead = self._sealed_contacts.get(row.token)
+        if ahead is not None or row.new:
+            return ahead or []
+        found = self.uow.lookup(tables.contact_point, ContactRow.COLUMNS, "patient", [row.token])
+        return [ContactRow(*one) for one in found]
 
     def identifiers(self, row: PatientRow) -> list[str]:
         """The values of the person's identifiers, opened: what no text may ever show."""
@@ -295,6 +320,15 @@ class Directory:
         row.flags_digest = flags or row.flags_digest
         row.dirty = True
         return entries
+
+    def reach(self, row: PatientRow, event: PatientEvent) -> list[Entry]:
+        """Take over how a row of a table says that somebody is reached; returns audit entries.
+
+        It is a field of its own (`origin`): no address that another feed told is changed or taken away by it, and
+        nothing else of the person. No basis is declared for it: whoever gave an address elsewhere gave it there (SN-05).
+        """
+        changed = self._telecom(row, event.demographics, None) if event.person.key else []
+        return [(Action.PATIENT_CHANGED, row.token, *changed)] if changed else []
 
     def hold(self, row: PatientRow, reason: Reason) -> None:
         """Let a person look before anything is sent to this patient."""
@@ -368,7 +402,7 @@ class Directory:
         after = (row.state, row.language, row.zones)
         return [name for name, old, new in zip(("state", "language", "zone"), before, after, strict=True) if old != new]
 
-    def _telecom(self, row: PatientRow, told: Demographics, evidence: str) -> list[str]:
+    def _telecom(self, row: PatientRow, told: Demographics, evidence: str | None) -> list[str]:
         changed: list[str] = []
         for origin, points in told.telecom:
             wanted = () if points is CLEARED else points
@@ -377,8 +411,8 @@ class Directory:
                 changed.append(origin)
         return changed
 
-    def _replace(self, row: PatientRow, origin: str, wanted: Sequence[ContactPoint], evidence: str) -> bool:
-        """Replace the contact points of one field as a set (N-03)."""
+    def _replace(self, row: PatientRow, origin: str, wanted: Sequence[ContactPoint], evidence: str | None) -> bool:
+        """Replace the contact points of one field as a set (N-03). `evidence`: of a basis for them; None: there is none."""
         known = self.contacts(row)
         keep = {(point.system.value, point.value): point for point in wanted}
         gone = [one for one in known if one.origin == origin and (one.system, one.value) not in keep]
@@ -399,7 +433,7 @@ class Directory:
         else:
             self._gone_contacts.append(contact.id)
 
-    def _add_contact(self, row: PatientRow, origin: str, point: ContactPoint, evidence: str) -> ContactRow:
+    def _add_contact(self, row: PatientRow, origin: str, point: ContactPoint, evidence: str | None) -> ContactRow:
         address = self.address(point.value)
         identity = self.uow.new_id()
         sealed = self._seal(row, point.value.encode(), b"contact_point.sealed:%d" % identity)
@@ -417,7 +451,8 @@ class Directory:
             point.value,
         )
         self._new_contacts.append(contact)
-        self._basis(row, contact, evidence)
+        if evidence is not None:
+            self._basis(row, contact, evidence)
         return contact
 
     def address(self, value: str) -> int:
@@ -433,6 +468,21 @@ class Directory:
         self._new_addresses.append((identity, self.keyring.index_key, digests[0], "", None))
         self._addresses[digests[0]] = identity
         return identity
+
+    def most_sharing(self) -> int:
+        """Of the addresses that this unit gives to anybody: how many people the most shared has, told by the same field.
+
+        Whoever has it already counts, whichever unit gave it to them.
+        """
+        people: dict[tuple[int, str], set[int]] = {}
+        for one in self._new_contacts:
+            people.setdefault((one.address, one.origin), set()).add(one.patient)
+        columns = ("address", "origin", "patient", "id")
+        given = sorted({address for address, _ in people})
+        for address, origin, patient, identity in self.uow.lookup(tables.contact_point, columns, "address", given):
+            if (address, origin) in people and identity not in self._gone_contacts:
+                people[address, origin].add(patient)
+        return max(map(len, people.values()), default=0)
 
     def _basis(self, row: PatientRow, contact: ContactRow, evidence: str) -> None:
         """Write the ledger entries that the policy's declared bases give a newly told address."""

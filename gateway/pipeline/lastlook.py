@@ -13,7 +13,7 @@ from gateway import telemetry
 from gateway.model.errors import StoreError
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
-from gateway.pipeline import brakes
+from gateway.pipeline import brakes, campaigns
 from gateway.pipeline.clearing import Cleared
 from gateway.store import tables
 from gateway.store.engine import Store
@@ -32,12 +32,12 @@ OVERTAKEN: Final = Overtaken.IT
 def against(store: Store, cleared: Cleared, timeout: Millis) -> Reason | Overtaken | None:
     """Why nothing may leave now; None lets it. `timeout`: what the channel may take, Millis.
 
-    STOPPED by a brake. CHANNEL_UNAVAILABLE, that is provably not sent and tried again, where nobody can say, or where the
+    STOPPED by a brake, CAMPAIGN_STOPPED with its campaign. CHANNEL_UNAVAILABLE, that is provably not sent and tried again, where nobody can say, or where the
     lease may end before the channel answers. OVERTAKEN when another holds the request.
     """
     try:
         with store.read() as unit:
-            return _not_ours(unit, cleared, timeout) or _stopped(unit, cleared)
+            return _not_ours(unit, cleared, timeout) or _stopped(unit, cleared) or _ended(unit, cleared)
     except StoreError as error:
         telemetry.log().error("last-look.unavailable", request=cleared.request.id, error=type(error).__name__)
         return Reason.CHANNEL_UNAVAILABLE
@@ -62,3 +62,10 @@ def _stopped(unit: Reader, cleared: Cleared) -> Reason | None:
         facility=about.facility,
         start_utc=about.start_utc,
     )
+
+
+def _ended(unit: Reader, cleared: Cleared) -> Reason | None:
+    """A campaign that was stopped or ended since the clearance, by a person or by itself."""
+    if not cleared.in_campaign or cleared.about.rule is None:
+        return None
+    return Reason.CAMPAIGN_STOPPED if campaigns.is_off(unit, cleared.about.rule) else None

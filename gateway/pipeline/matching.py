@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cache, partial
+from functools import partial
 
 from gateway.model.facts import FactValue
 from gateway.model.party import Location
@@ -90,20 +90,25 @@ class Matcher:
         """
         known: dict[tuple[str, Millis], Deny | Hold | None] = {}
         now, policy = self._batch.uow.now, self._rules.ruleset.policy
-        alike = cache(lambda: self.doubles.alike(row, patient))
+        alike: list[OccurrenceRow] | None = None  # not asked yet
 
         def permanent(rule: Rule, step: Planned) -> Deny | Hold | None:
+            nonlocal alike
             key = (rule.name, step.expires)
             if key not in known:
                 when = occurred
                 if when is None:
                     when = row.occurred if rule.schedule.anchor == OCCURRED else now
-                seen = planning_circumstances(rule, step, row, patient, facts, location, now=now, occurred=when)
+                seen = planning_circumstances(
+                    rule, step, row, patient, facts, location, self._directory, now=now, occurred=when
+                )
                 known[key] = at_planning(seen, policy)
             verdict = known[key]
             if isinstance(verdict, Deny):
                 return verdict
-            verdict = verdict or doubled.against(rule, alike())
+            if alike is None:
+                alike = self.doubles.alike(row, patient)
+            verdict = verdict or doubled.against(rule, alike)
             if rule.effective is None and not rule.looks_across:
                 return verdict
             return self._beside(rule, step, row, patient, zone) or verdict

@@ -83,6 +83,7 @@ def absorb(batch: Batch, loser: PatientRow, survivor: PatientRow, raw: int, acro
     moved = batch.waiting_of(loser.token)
     for request in moved:
         request.move(survivor.token)
+    batch.regroup()
     outdone = across.after_merge(survivor)
     if loser.deceased and not survivor.deceased:
         # The stricter wins, until the survivor's feed says otherwise: it is heard again even if it repeats itself.

@@ -75,6 +75,10 @@ _ENDS = frozenset(
         EventKind.DEVICE_CANCELLED,
         EventKind.QUESTIONNAIRE_RETRACTED,
         EventKind.COMMUNICATION_WITHDRAWN,
+        EventKind.AUDIENCE_LEFT,
+        EventKind.OFFER_WITHDRAWN,
+        EventKind.DEVICE_UPGRADE_WITHDRAWN,
+        EventKind.PLAN_RENEWAL_WITHDRAWN,
     }
 )
 _OVER = frozenset({"cancelled", "entered-in-error", "stopped"})

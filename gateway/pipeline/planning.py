@@ -147,6 +147,9 @@ def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion:
             plan.entries.append((Action.REQUEST_WITHDRAWN, last.id, Reason.SUPERSEDED))
     verdict = occasion.permanent(rule, step)
     withheld = verdict.reason if isinstance(verdict, Deny) else _past(step, occasion)
+    if withheld is Reason.HOLDOUT:
+        _hold_out(row, rule, step, said, occasion, plan)
+        return
     if withheld:
         plan.entries.append((_WITHHELD, None, rule.name, step.step, withheld))
         return
@@ -159,6 +162,16 @@ def _stand(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion:
     plan.entries.append(
         (_PLANNED, made.id, rule.name, step.step, made.due) if verdict is None else _held(made, verdict)
     )
+
+
+def _hold_out(row: OccurrenceRow, rule: Rule, step: Planned, said: bytes, occasion: Occasion, plan: Plan) -> None:
+    """Whoever a campaign never writes to has a request all the same, ended at once: they are who it is compared with."""
+    last = _latest(row, rule.name, step.step)
+    version = 0 if last is None else last.material_version + 1
+    made = _request(row, rule, step, occasion, version, occasion.digest(said), None)
+    made.state, made.reason = _REVOKED, Reason.HOLDOUT
+    row.requests.append(made)
+    plan.entries.append((_WITHHELD, made.id, rule.name, step.step, Reason.HOLDOUT))
 
 
 def _held(made: RequestRow, verdict: Deny | Hold) -> Entry:

@@ -14,7 +14,7 @@ from gateway.store.keyring import Keyring
 _TYPE = lru_cache(maxsize=256)(re.compile(r"[A-Z][A-Z0-9]{2}(?:\^[A-Z][A-Z0-9]{2})?").fullmatch)
 _RESOURCE = re.compile(r"([A-Z][A-Za-z]{2,40}/[A-Za-z0-9.\-]{1,64})/_history/.*", re.ASCII | re.DOTALL)
 _RESOURCES = frozenset({"Patient", "Consent", "RelatedPerson", "Communication", "Bundle", *OccurrenceKind})
-_FHIR, _TAKEN = Format.FHIR, AckCode.AA
+_FHIR, _TABLE, _TAKEN = Format.FHIR, Format.TABLE, AckCode.AA
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Prepared:
 
 def prepare(keyring: Keyring, message: RawMessage, reading: Reading) -> Prepared:
     """Digest a reading's keys: control id within its feed (D-01), body, identifiers, occurrence."""
-    if not (_is_resource(reading) if message.format is _FHIR else _TYPE(reading.type)):
+    if not _is_type(message, reading):
         reading = replace(reading, type="")  # MSH-9 of a garbled message may hold anything, a name too
     # What has no control id is known by its bytes: a poison message resent for ever is stored once (A-08, D-05).
     key = reading.control_key if reading.control_key is not None else (reading.body_key or message.body).hex()
@@ -82,8 +82,10 @@ def prepare(keyring: Keyring, message: RawMessage, reading: Reading) -> Prepared
     return Prepared(message, reading, control, bodies, events, keyring.generation, told[1], resource, left)
 
 
-def _is_resource(reading: Reading) -> bool:
-    """Whether the type may be stored: what was read has been checked against the types there are."""
+def _is_type(message: RawMessage, reading: Reading) -> bool:
+    """Whether the type may be stored: a FHIR resource that was read has been checked, and a row's is its mapping's name."""
+    if message.format is not _FHIR:
+        return message.format is _TABLE or _TYPE(reading.type) is not None
     return reading.ack is _TAKEN or reading.type in _RESOURCES
 
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from gateway import telemetry
 from gateway.model.audit import Action
-from gateway.model.errors import CaregateError, Conflict, StoreUnavailable
+from gateway.model.errors import CaregateError, Conflict, GuardError, StoreUnavailable
 from gateway.model.event import AckCode, Fault, Format, Outcome, RawMessage, Reading, Result, Severity
-from gateway.pipeline import deferring, departing, repeating, versions
+from gateway.pipeline import campaigns, deferring, departing, repeating, versions
 from gateway.pipeline.applying import Applier
 from gateway.pipeline.batch import Batch, Seen
 from gateway.pipeline.directory import Directory
@@ -31,12 +31,15 @@ Ring = Callable[[Sequence[int]], None]
 Readers = Callable[[RuleSet], Mapping[str, Reader]]
 """By source what reads its messages, for the facts that a rule set asks for; must be quick."""
 
+Beside = Callable[[Batch, Sequence[Prepared], Sequence[Outcome]], None]
+"""What else is written in the unit that commits these messages: all of a batch, or one of them alone when all failed together."""
+
 _TRIES = 5
 _PAUSE = 0.01  # seconds before the second try; doubled each time
 _REFUSALS = frozenset({200, 201, 202, 203})  # table 0357: type, event, processing id, version
 # Members by module constants: an attribute of an Enum class costs ten times as much (Python 3.11).
 _AA, _ACCEPTED, _IGNORED, _RECEIVED = AckCode.AA, Result.ACCEPTED, Result.IGNORED, Action.MESSAGE_RECEIVED
-_FHIR = Format.FHIR
+_FHIR, _TABLE = Format.FHIR, Format.TABLE
 _OURS = Fault(code=207, rule="application internal error", severity=Severity.FATAL)
 
 
@@ -62,29 +65,37 @@ class Receiver:
         self._source_ids = {name: entry.id for name, entry in site.sources.items()}
 
     def receive(
-        self, batch: Sequence[RawMessage], *, baseline: bool = False, readings: Readings | None = None
+        self,
+        batch: Sequence[RawMessage],
+        *,
+        baseline: bool = False,
+        readings: Readings | None = None,
+        beside: Beside | None = None,
     ) -> list[Outcome]:
         """Outcomes in the order of `batch`; each is committed, or FAILED with nothing stored (A-04).
 
         `baseline`: store state and plan nothing (go-live day). `readings`: of `batch`, where it was read already; they
-        hold for the facts they were read for. Never raises for a message's sake.
+        hold for the facts they were read for. `beside`: writes what else belongs to these messages into the unit they are
+        committed in, a cursor say; its GuardError is raised, and nothing was stored. Else never raises for a message's sake.
         """
         started = time.perf_counter()
         rules = self._rules.current()
         read = readings.each if readings and readings.facts == rules.ruleset.facts_used else [None] * len(batch)
         prepared = [self._prepare(message, rules, known=one) for message, one in zip(batch, read, strict=True)]
-        outcomes = self._commit(prepared, rules, baseline)
+        outcomes = self._commit(prepared, rules, baseline, beside=beside)
         if outcomes is None:
-            outcomes = [self._alone(message, baseline, again=len(batch) > 1) for message in batch]
+            outcomes = [self._alone(message, baseline, again=len(batch) > 1, beside=beside) for message in batch]
         _count(batch, outcomes, time.perf_counter() - started)
         return outcomes
 
-    def _alone(self, message: RawMessage, baseline: bool, *, again: bool) -> Outcome:
+    def _alone(self, message: RawMessage, baseline: bool, *, again: bool, beside: Beside | None = None) -> Outcome:
         """One member of a batch that could not be committed, read as a whole: what cannot be read is quarantined now."""
         rules = self._rules.current()
         one = self._prepare(message, rules, whole=True)
         committed = (
-            self._commit([one], rules, baseline, whole=True) if again or one.reading.ack is not AckCode.AA else None
+            self._commit([one], rules, baseline, whole=True, beside=beside)
+            if again or one.reading.ack is not AckCode.AA
+            else None
         )
         return committed[0] if committed else self._failed(one)
 
@@ -106,7 +117,13 @@ class Receiver:
             return Reading(noticed=(_OURS,), ack=AckCode.AR)
 
     def _commit(
-        self, prepared: Sequence[Prepared], rules: Active, baseline: bool, *, whole: bool = False
+        self,
+        prepared: Sequence[Prepared],
+        rules: Active,
+        baseline: bool,
+        *,
+        whole: bool = False,
+        beside: Beside | None = None,
     ) -> list[Outcome] | None:
         """One transaction; None when it could not be committed and its members may fare better alone.
 
@@ -120,7 +137,7 @@ class Receiver:
                     rules = self._rules.renew()
                     prepared = [self._prepare(one.message, rules, whole=whole) for one in prepared]
                     superseded = False
-                return self._once(prepared, rules, baseline)
+                return self._once(prepared, rules, baseline, beside)
             except StoreUnavailable as error:
                 superseded = isinstance(error, Superseded)
                 if not isinstance(error, Conflict):
@@ -128,6 +145,8 @@ class Receiver:
                 if attempt == _TRIES - 1:
                     telemetry.log().error("receive.unavailable", error=type(error).__name__, count=len(prepared))
                     return None if isinstance(error, Conflict) else [self._failed(one) for one in prepared]
+            except GuardError:
+                raise
             except CaregateError as error:
                 telemetry.log().error("receive.failed", error=type(error).__name__, count=len(prepared))
                 return None
@@ -136,7 +155,9 @@ class Receiver:
                 return None
         return None
 
-    def _once(self, prepared: Sequence[Prepared], rules: Active, baseline: bool) -> list[Outcome]:
+    def _once(
+        self, prepared: Sequence[Prepared], rules: Active, baseline: bool, beside: Beside | None
+    ) -> list[Outcome]:
         with self._store.begin("receive") as uow:
             self._rules.confirm(uow, rules)
             prepared = self._current(prepared)
@@ -145,7 +166,10 @@ class Receiver:
             batch.load(prepared)
             applier = Applier(batch, directory, self._site, rules, baseline=baseline)
             outcomes = self._apply_all(batch, applier, prepared)
+            if beside is not None:
+                beside(batch, prepared, outcomes)
             batch.flush()
+            campaigns.count_planned(uow, batch, rules.ruleset)
             due = batch.rings(uow.now)
             uow.commit()
         if batch.numbers is not None:
@@ -304,7 +328,11 @@ def _take(
     raw = raw or batch.uow.new_id()
     heard = batch.heard(one)
     details: dict[str, Any] = {"source": one.message.source, "type": reading.type}
-    if heard and any(seen.body not in one.bodies for control in one.control for seen in batch.seen.get(control, ())):
+    if (
+        heard
+        and one.message.format is not _TABLE
+        and any(seen.body not in one.bodies for control in one.control for seen in batch.seen.get(control, ()))
+    ):
         details["control_id_reused"] = True  # D-03: processed as new, and flagged
     if applier.is_baseline(one):
         details["baseline"] = True

@@ -7,10 +7,10 @@ person has not decided yet stays (an open quarantine entry), and so does a part 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
-from sqlalchemy import Table, and_, bindparam, exists, not_, or_, select, tuple_
+from sqlalchemy import Table, and_, bindparam, exists, func, not_, or_, select, tuple_
 
 from gateway.model.audit import Action
 from gateway.model.event import OccurrenceKind
@@ -114,6 +114,39 @@ WRITTEN_BACK = Statement(
     .limit(bindparam("limit")),
     params=("before", "limit"),
 )
+_e = tables.table_extract
+_newest = _e.alias("newest")
+EXTRACTS = (
+    Statement(  # but for the last that was finished, and the last snapshot: the next begin from them (SN-03, SN-11)
+        "table_extract.over",
+        select(_e.c.id)
+        .where(
+            _e.c.ended < bindparam("before"),
+            exists().where(
+                _newest.c.source == _e.c.source,
+                _newest.c.id > _e.c.id,
+                _newest.c.state == "finished",
+                or_(_newest.c.mode == "snapshot", _e.c.mode == "changes"),
+            ),
+        )
+        .order_by(_e.c.id)
+        .limit(bindparam("limit")),
+        params=("before", "limit"),
+    )
+)
+SOURCES = Statement(  # of tables, and when each was read last
+    "table_extract.sources",
+    select(_e.c.source, func.max(func.coalesce(_e.c.ended, _e.c.started))).group_by(_e.c.source),
+)
+_g = tables.table_row.c
+ROWS = Statement(
+    "table_row.of",
+    select(_g.key)
+    .where(_g.source == bindparam("of_source"), _g.key > bindparam("after"))
+    .order_by(_g.key)
+    .limit(bindparam("limit")),
+    params=("of_source", "after", "limit"),
+)
 SESSIONS = Statement(
     "staff_session.over",
     select(tables.staff_session.c.id)
@@ -138,6 +171,44 @@ def purge_replies(store: Store, keep: Millis, *, stopping: Callable[[], bool] = 
 def purge_sessions(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
     """Delete sessions of staff that began a month ago; audit rows of them stay. Returns how many."""
     return _delete(store, SESSIONS, tables.staff_session, "session", stopping)
+
+
+def purge_extracts(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete extracts of tables that ended three months ago, once a later one that says as much stands; audit rows stay. Returns how many."""
+
+    def forget(uow: UnitOfWork, found: list[int]) -> int:
+        return uow.delete(tables.table_extract, "id", found)
+
+    return _while_any(store, EXTRACTS, store.clock.now() - 3 * DUPLICATES, "extract", forget, stopping)
+
+
+def purge_tables(store: Store, sources: Collection[int], *, stopping: Callable[[], bool] = lambda: False) -> int:
+    """Delete what is known of the rows of tables that are none of `sources` (ids) any more, three months after they were read last.
+
+    Audit rows stay. Returns how many rows.
+    """
+    before = store.clock.now() - 3 * DUPLICATES
+    with store.read() as unit:
+        over = [one for one, last in unit.all(SOURCES) if one not in sources and last < before]
+    return sum(_forget_table(store, one, stopping) for one in over)
+
+
+def _forget_table(store: Store, source: int, stopping: Callable[[], bool]) -> int:
+    done, after = 0, b""
+    while not stopping():
+        with store.read() as unit:
+            found = [bytes(key) for (key,) in unit.all(ROWS, (source, after, _BATCH))]
+            extracts = unit.lookup(tables.table_extract, ("id",), "source", [source])
+        with store.begin("retention") as uow:
+            if found:
+                done, after = done + uow.delete(tables.table_row, "key", found), found[-1]
+            else:  # last, for they say when it was read
+                uow.delete(tables.table_extract, "id", [one for (one,) in extracts])
+            uow.audit([(Action.CONTENT_FORGOTTEN, "table row" if found else "table", len(found))])
+            uow.commit()
+        if not found:
+            break
+    return done
 
 
 def purge_fetches(store: Store, *, stopping: Callable[[], bool] = lambda: False) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +12,14 @@ from gateway.model.when import HOUR, MINUTE, Millis
 from gateway.pipeline.overdue import give_up_overdue
 from gateway.pipeline.retention import (
     purge_bodies,
+    purge_extracts,
     purge_facts,
     purge_fetches,
     purge_links,
     purge_messages,
     purge_replies,
     purge_sessions,
+    purge_tables,
     purge_writebacks,
 )
 from gateway.store import erasures
@@ -39,13 +41,22 @@ class Keep:
 
 
 class Rounds:
-    """Seals every few seconds, forgets every hour; trouble is logged and tried again."""
+    """Seals every few seconds, forgets every hour; trouble is logged and tried again. `sources`: ids of those configured, if known."""
 
-    def __init__(self, store: Store, keep: Keep, heads: Path | None, *, every: float = 5.0) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keep: Keep,
+        heads: Path | None,
+        *,
+        every: float = 5.0,
+        sources: Collection[int] | None = None,
+    ) -> None:
         self._store = store
         self._keep = keep
         self._heads = heads
         self._every = every
+        self._sources = sources
         self._stop = threading.Event()
         self._forgot: Millis | None = None
         self._thread = threading.Thread(target=self._run, name="caregate-rounds", daemon=True)
@@ -89,6 +100,9 @@ class Rounds:
         purge_replies(self._store, keep.raw, stopping=stopping)
         purge_links(self._store, stopping=stopping)
         purge_fetches(self._store, stopping=stopping)
+        purge_extracts(self._store, stopping=stopping)
+        if self._sources is not None:
+            purge_tables(self._store, self._sources, stopping=stopping)
         purge_sessions(self._store, stopping=stopping)
         purge_writebacks(self._store, stopping=stopping)
 

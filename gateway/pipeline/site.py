@@ -9,11 +9,13 @@ from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind
 from gateway.model.event import OccurrenceKind, Release
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
+from gateway.model.outcome import OutcomeKind
 from gateway.model.party import Location, Organization
-from gateway.model.when import Millis
+from gateway.model.when import SECOND, Millis
 from gateway.pipeline.habits import GENEROUS
 
 _PLACES = tuple(f"{kind.prefix}.location" for kind in OccurrenceKind)
+_PLACED = frozenset(_PLACES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +42,30 @@ class SourceEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SinkEntry:
+    """A configured sink: what it is told of. `sources`: whose occurrences it is about; `rules`, `kinds`: empty for all.
+
+    `every`: Millis from one round to the next. `agreement`: None where none is on file, and then it is told nothing.
+    """
+
+    name: str
+    sources: frozenset[str]
+    rules: frozenset[str] = frozenset()
+    kinds: frozenset[OutcomeKind] = frozenset()
+    every: Millis = 30 * SECOND
+    agreement: Agreement | None = None
+
+    def agreed(self, now: Millis) -> bool:
+        """Whether its business-associate agreement is in force, or none is needed."""
+        return self.agreement is not None and self.agreement.in_force(now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """Places, senders, sources. `allowed`: the only recipients ever written to outside production, lower case.
 
     `agreements`: what each channel's other side signed; a channel without one sends nothing (45 CFR 164.308(b)).
+    `sinks`: others that are told what became of things.
     `public_url`: where patients reach our pages (https, or http on this machine), None when there are none.
     `sensitivity` says how much a fact's value tells (code tables may raise it above the fact's own; PV-08).
     """
@@ -55,11 +77,12 @@ class Site:
     allowed: frozenset[str] = field(default=frozenset(), repr=False)
     agreements: Mapping[ChannelKind, Agreement] = field(default_factory=dict)
     public_url: str | None = None
+    sinks: Mapping[str, SinkEntry] = field(default_factory=dict)
     sensitivity: Callable[[str, FactValue | None], Sensitivity] = lambda name, _value: VOCABULARY[name].sensitivity
 
     def location(self, facts: Mapping[str, FactValue], facility: str | None) -> Location | None:
         """The configured location an occurrence's facts or its facility name; None when not known."""
-        for name in _PLACES:
+        for name in () if _PLACED.isdisjoint(facts) else _PLACES:
             value = facts.get(name)
             if isinstance(value, str) and value != UNMAPPED:
                 return self.locations.get(value)
@@ -92,6 +115,11 @@ class Site:
     def source(self, identity: int) -> SourceEntry | None:
         """The configured feed of a row of `source`; None when it is configured no more."""
         return next((one for one in self.sources.values() if one.id == identity), None)
+
+    @property
+    def own_zone(self) -> str:
+        """The zone of the organization: what is counted by the day for all places together is counted there."""
+        return next(iter(self.organizations.values())).zone
 
     def holds(self, source: int) -> bool:
         """Whether a feed's silence holds what depends on it; of one that nobody configures any more, it does."""

@@ -48,7 +48,8 @@ class Watch:
     """Makes rounds in a thread from `start` to `stop`.
 
     `checks`: by the kinds they may find, what only this process can see; they must not find others. `leads`: this
-    process may count, judge and tell for all of them; of those that may, one does.
+    process may count, judge and tell for all of them; of those that may, one does. `campaigns`: stops those that leave
+    their bounds.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Watch:
         host: str,
         repeat: Millis = REPEAT,
         every: float = EVERY,
+        campaigns: Callable[[], object] = lambda: None,
     ) -> None:
         self._store = store
         self._feeds = FeedWatch(store, site)
@@ -72,6 +74,7 @@ class Watch:
         self._host = host
         self._teller = Teller(store, sinks, environment=environment, repeat=repeat)
         self._every = every
+        self._campaigns = campaigns
         self._lease: leases.Lease | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caregate-watch", daemon=True)
@@ -101,6 +104,7 @@ class Watch:
         self._guard("local", self._local)
         if self._leads and self._guard("lease", self._take):
             self._guard("feeds", lambda: self._feeds.once(stopping=self._stop.is_set))
+            self._guard("campaigns", lambda: bool(self._campaigns()))
             self._guard("conditions", self._common)
             self._guard("alerts", lambda: self._teller.once(stopping=self._stop.is_set))
         self._guard("gauges", self._gauges)

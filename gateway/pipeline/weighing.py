@@ -20,13 +20,14 @@ from gateway.model.request import RequestKind
 from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Deny
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import brakes, queries, representing
+from gateway.pipeline import asking, brakes, campaigns, queries, representing
 from gateway.pipeline.directory import CONSENT_KINDED, Directory
 from gateway.pipeline.packing import unpack
 from gateway.pipeline.personal import own_quiet
 from gateway.pipeline.rows import ContactRow, OccurrenceRow, PatientRow, RequestRow, split_reasons
 from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
+from gateway.policy.campaigns import is_held_out
 from gateway.policy.circumstances import Circumstances, PlanningCircumstances, SendingCircumstances, Sent
 from gateway.policy.consents import alternatives
 from gateway.policy.decide import decide
@@ -64,13 +65,14 @@ def planning_circumstances(
     patient: PatientRow,
     facts: Mapping[str, FactValue],
     location: Location | None,
+    directory: Directory,
     *,
     now: Millis,
     occurred: Millis,
 ) -> PlanningCircumstances:
     """What is known when a step of a rule is planned. `occurred` is the triggering event's time (X-07)."""
     expires = step.expires if step else None
-    known = _known(rule, row, patient, facts, location)
+    known = _known(rule, row, patient, facts, location, directory)
     return PlanningCircumstances(now=now, expires=expires, occurred=occurred, **known)
 
 
@@ -80,6 +82,7 @@ def _known(
     patient: PatientRow,
     facts: Mapping[str, FactValue],
     location: Location | None,
+    directory: Directory,
 ) -> dict[str, Any]:
     """What circumstances are, whatever the moment."""
     return {
@@ -93,6 +96,8 @@ def _known(
         "location_sensitive": _betrays(location),
         "unmapped": unmapped(rule, facts),
         "time_certain": certain(rule, facts),
+        "held_out": rule.campaign is not None
+        and is_held_out(rule.campaign, _drawn(directory, "holdout", rule, patient)),
     }
 
 
@@ -127,8 +132,12 @@ def variant_of(directory: Directory, rule: Rule, patient: PatientRow) -> Variant
     """The wording that this person always gets of the rule; None of a rule without variants."""
     if not rule.variants:
         return None
-    drawn = directory.keyring.steady("variant", f"{rule.name}\x1f{patient.token}")
-    return rule.variant(int.from_bytes(drawn, "big") % 100)
+    return rule.variant(_drawn(directory, "variant", rule, patient))
+
+
+def _drawn(directory: Directory, what: str, rule: Rule, patient: PatientRow) -> int:
+    """A number of 0 to 99 that this person always draws of the rule."""
+    return int.from_bytes(directory.keyring.steady(what, f"{rule.name}\x1f{patient.token}"), "big") % 100
 
 
 def is_inpatient(uow: UnitOfWork, directory: Directory, patient: PatientRow) -> bool:
@@ -146,27 +155,41 @@ def weigh_send(
     uow: UnitOfWork,
     directory: Directory,
     site: Site,
+    rules: Active,
     *,
     rule: Rule,
     request: RequestRow,
     patient: PatientRow,
     occurrence: OccurrenceRow,
     facts: Mapping[str, FactValue],
+    at: Millis | None = None,
+    released: bool = False,
+    approved: bool = False,
 ) -> SendingCircumstances:
-    """What the gates that ask for no channel need of one request."""
+    """What the gates that ask for no channel need of one request.
+
+    Of one that is only forecast `at` is when it is due, and `released`, `approved` are as of `forecast.Ahead`.
+    """
     location = site.location(facts, occurrence.facility)
     held, _ = _source(uow, occurrence.source)
     return SendingCircumstances(
-        **_known(rule, occurrence, patient, facts, location),
-        now=uow.now,
+        **_known(rule, occurrence, patient, facts, location, directory),
+        now=uow.now if at is None else at,
         occurred=uow.now,
         expires=request.expires,
         rule=rule.name,
-        stopped=brakes.stops(brakes.on(uow), brakes.About.of(site, rule.name, occurrence), None),
-        source_held=held,
+        stopped=_stopped(uow, site, rule, occurrence, None),
+        source_held=held and not released,
         holding=holding(rule, facts),
         age=directory.age(patient, uow.now, site.zone(location, occurrence.source)),
+        campaign=None if approved else campaigns.standing(uow, site, rules, rule),
     )
+
+
+def _stopped(uow: UnitOfWork, site: Site, rule: Rule, occurrence: OccurrenceRow, channel: ChannelKind | None) -> bool:
+    """Whether a person stopped what a rule sends about an occurrence by this channel (None: whichever)."""
+    on = brakes.on(uow)
+    return bool(on) and brakes.stops(on, brakes.About.of(site, rule.name, occurrence), channel)
 
 
 def weigh(
@@ -186,12 +209,12 @@ def weigh(
 ) -> Weighing:
     """Everything one decision needs for one channel. Locks the addresses it may use (STOP belongs to a number).
 
-    `send`: what `weigh_send` gave in this very unit.
+    `send`: what `weigh_send` gave in this very unit; the moment it tells is that which the gates judge.
     """
     now = uow.now
     if send is None:
         send = weigh_send(
-            uow, directory, site, rule=rule, request=request, patient=patient, occurrence=occurrence, facts=facts
+            uow, directory, site, rules, rule=rule, request=request, patient=patient, occurrence=occurrence, facts=facts
         )
     location = site.location(facts, occurrence.facility)
     policy = rules.ruleset.policy
@@ -203,9 +226,9 @@ def weigh(
     said = _said(uow, directory, family, rule.purpose)
     contact = _asked_for(reachable, alternatives(said, purpose=rule.purpose, topic=rule.topic, now=now))
     _, silent = _source(uow, occurrence.source)
-    barred = _locked_addresses(uow, known)  # of every channel: the next one's come too late to be locked in order of id
+    # of every channel: the next one's come too late to be locked in order of id
+    barred = asking.barred(uow, [one.address for one in known])
     opted_out, suppressed = barred.get(contact.address, (False, False)) if contact else (False, False)
-    about = brakes.About.of(site, rule.name, occurrence)
     circumstances = Circumstances(
         **dict(zip(_SENDING, _sending(send), strict=True)),
         request=request.id,
@@ -217,7 +240,7 @@ def weigh(
         purpose=rule.purpose,
         topic=rule.topic,
         channel=channel,
-        channel_stopped=brakes.stops(brakes.on(uow), about, channel),
+        channel_stopped=_stopped(uow, site, rule, occurrence, channel),
         feed_silent=silent and site.holds(occurrence.source) and _may_still_end(occurrence, now),
         channel_configured=channel in channels,
         contact_point=contact.id if contact else None,
@@ -259,7 +282,7 @@ def _with_a_notice(
     c, policy = weighing.circumstances, rules.ruleset.policy
     if site.public_url is None:
         return Weighing(replace(c, channel_configured=False), None)
-    ways = [(way, one) for way in (ChannelKind.EMAIL, ChannelKind.SMS) for one in usable(known, way, c.now)]
+    ways = [(way, one) for way in (ChannelKind.EMAIL, ChannelKind.SMS) for one in usable(known, way, uow.now)]
     for way, contact in ways:
         opted_out, suppressed = barred.get(contact.address, (False, False))
         reached = replace(
@@ -274,7 +297,7 @@ def _with_a_notice(
             reached,
             channel=way,
             channel_configured=way in channels,
-            agreement=site.agreed(way, c.now),
+            agreement=site.agreed(way, uow.now),
             address_opted_out=opted_out,
             address_suppressed=suppressed,
         )
@@ -294,7 +317,7 @@ def code_ways(
     """Addresses a log-in code might go to, preferred first within a channel; its gates ask again when it leaves."""
     known = directory.contacts(patient)
     ways = [(way, one) for way in (ChannelKind.SMS, ChannelKind.EMAIL) for one in usable(known, way, uow.now)]
-    barred = _locked_addresses(uow, [contact for _, contact in ways])
+    barred = asking.barred(uow, [contact.address for _, contact in ways])
     return [
         (way, contact.address)
         for way, contact in ways
@@ -327,7 +350,7 @@ def weigh_built_in(
     now = uow.now
     family = directory.family(patient.token)
     contact = _at(uow, directory, patient, family, channel, address)
-    stopped, suppressed = _locked_addresses(uow, [contact]).get(address, (False, False)) if contact else (False, False)
+    stopped, suppressed = asking.barred(uow, [address]).get(address, (False, False)) if contact else (False, False)
     circumstances = Circumstances(
         now=now,
         expires=request.expires,
@@ -342,6 +365,7 @@ def weigh_built_in(
         location_sensitive=False,
         unmapped=(),
         time_certain=True,
+        held_out=False,
         request=request.id,
         patient=patient.token,
         rule=request.kind,
@@ -358,6 +382,7 @@ def weigh_built_in(
         feed_silent=False,
         holding=None,
         age=None,
+        campaign=None,
         channel_configured=channel in channels,
         contact_point=contact.id if contact else None,
         address=address if contact else None,
@@ -384,14 +409,6 @@ def usable(contacts: Sequence[ContactRow], channel: ChannelKind, now: Millis) ->
 
 def _valid(one: ContactRow, now: Millis) -> bool:
     return (one.valid_from is None or one.valid_from <= now) and (one.valid_until is None or now < one.valid_until)
-
-
-def _locked_addresses(uow: UnitOfWork, contacts: Sequence[ContactRow]) -> dict[int, tuple[bool, bool]]:
-    """Per address whether it said STOP, and whether it is on the suppression list."""
-    ids = sorted({one.address for one in contacts})
-    columns = ("id", "opted_out_at", "suppressed_at")
-    rows = uow.lookup(tables.address, columns, "id", ids, lock=True) if ids else []
-    return {identity: (stopped is not None, suppressed is not None) for identity, stopped, suppressed in rows}
 
 
 def told(uow: UnitOfWork, identity: int) -> OccurrenceRow:
@@ -456,7 +473,7 @@ def _at(
 
 def _said(uow: UnitOfWork, directory: Directory, family: Sequence[int], purpose: Purpose) -> tuple[Consent, ...]:
     """Every ledger entry of the person; of merged-away tokens only the denials count."""
-    rows = uow.lookup(tables.consent, (*CONSENT_KINDED, "sealed"), "patient", list(family))
+    rows = asking.said(uow, "patient", family)
     merged = {loser: at for loser, at, undone in _merges(uow, family[1:]) if undone is None}
     read = (
         _consent(row[:-1], family[0], merged, remuneration=_remunerated(directory, row, purpose))
@@ -470,8 +487,8 @@ def _said_at(uow: UnitOfWork, contact: ContactRow | None) -> tuple[Consent, ...]
     """Every ledger entry that is about the address alone."""
     if contact is None:
         return ()
-    rows = uow.lookup(tables.consent, CONSENT_KINDED, "address", [contact.address])
-    return tuple(one for row in rows if row[1] is None and (one := _consent(row, None, {})) is not None)
+    rows = asking.said(uow, "address", [contact.address])
+    return tuple(one for row in rows if row[1] is None and (one := _consent(row[:-1], None, {})) is not None)
 
 
 def _remunerated(directory: Directory, row: Sequence[Any], purpose: Purpose) -> bool | None:
@@ -511,16 +528,21 @@ def _consent(
 
 def _sent(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None, policy: Policy) -> tuple[Sent, ...]:
     """What may have left within the longest cap or legal limit: what is older counts for nothing, and patients grow old."""
-    since = uow.now - max((longest(), *(cap.within for cap in policy.caps)))
-    asked = [("patient", queries.SENT_TO_PATIENT, token) for token in family]
+    asked = [("patient", token) for token in family]
     if contact is not None:
-        asked.append(("address", queries.SENT_TO_ADDRESS, contact.address))
+        asked.append(("address", contact.address))
+    since = sent_since(uow.now, policy)
     return tuple(
         Sent(per=per, purpose=purpose, topic=topic, channel=channel, at=at)
-        for per, statement, whom in asked
-        for purpose, topic, channel, at, status in uow.all(statement, (whom, since))
+        for per, whom in asked
+        for purpose, topic, channel, at, status in asking.sent(uow, per, whom, since)
         if status in _MAY_HAVE_LEFT
     )
+
+
+def sent_since(now: Millis, policy: Policy) -> Millis:
+    """From when on what has left may count."""
+    return now - max((longest(), *(cap.within for cap in policy.caps)))
 
 
 def _sensitivity(rule: Rule, facts: Mapping[str, FactValue], location: Location | None, site: Site) -> Sensitivity:

@@ -20,6 +20,7 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 REGISTRY = CollectorRegistry()
 ProcessCollector(registry=REGISTRY)
 _MESSAGES = Counter("caregate_messages", "Messages answered", ["source", "result"], registry=REGISTRY)
+_ROWS = Counter("caregate_rows", "Rows of tables by what became of them", ["source", "result"], registry=REGISTRY)
 _REQUESTS = Counter("caregate_requests", "Requests that entered a state", ["state", "reason"], registry=REGISTRY)
 _SENDS = Counter("caregate_sends", "Attempts settled", ["channel", "status"], registry=REGISTRY)
 _DOORBELLS = Counter("caregate_doorbells", "Ids handed to the broker", ["result"], registry=REGISTRY)
@@ -68,6 +69,13 @@ def count_messages(source: str, results: Mapping[Result, int]) -> None:
     label = _source_label(source)
     for result, count in results.items():
         _MESSAGES.labels(label, Result(result).value).inc(count)
+
+
+def count_rows(source: str, counts: Mapping[str, int]) -> None:
+    """Add what became of a chunk's rows, in closed words; once per chunk."""
+    label = _source_label(source)
+    for word, count in counts.items():
+        _ROWS.labels(label, word).inc(count)
 
 
 def observe_receive(seconds: float, messages: int) -> None:

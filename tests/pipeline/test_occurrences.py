@@ -191,7 +191,7 @@ def test_only_cancellation_and_deletion_end_an_appointment():
     """A no-show or a discharge is an outcome, not an end."""
     ends = {kind for kind in EventKind if is_end(kind)}
     assert {kind for kind in ends if kind.startswith("appointment.")} == {CANCELLED, DELETED}
-    words = ("cancelled", "deleted", "discontinued", "retracted", "withdrawn", "completed", "resolved")
+    words = ("cancelled", "deleted", "left", "discontinued", "retracted", "withdrawn", "completed", "resolved")
     assert all(kind.endswith(words) for kind in ends)
     assert EventKind.ENCOUNTER_DISCHARGE_CANCELLED not in ends
     assert EventKind.ENCOUNTER_TRANSFER_CANCELLED not in ends

@@ -8,22 +8,11 @@ from pathlib import Path
 import pytest
 from watch_site import SITE, OpenSite
 
-from gateway.app import Gateway, assemble, assembly
+from gateway.app import Gateway, assemble
 from gateway.packs import shipped
 from gateway.ports import SetClock
 from gateway.settings import load
 from gateway.store.keyring import Keyring
-from tests.remembered import remembering
-
-_load_pack = remembering(assembly.load_pack)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _read_once() -> Iterator[None]:
-    """The shipped mappings are read once: they are pure. For these modules alone: other tests change theirs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "load_pack", _load_pack)
-        yield
 
 
 @pytest.fixture

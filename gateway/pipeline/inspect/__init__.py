@@ -19,6 +19,7 @@ from gateway.pipeline.inspect.choosing import Choice, day_of, places_of
 from gateway.pipeline.inspect.codes import UnknownCode, UnknownCodes, unknown_codes
 from gateway.pipeline.inspect.consents import ConsentLine, consent_add, consent_list
 from gateway.pipeline.inspect.decisions import topics
+from gateway.pipeline.inspect.extracts import ExtractLine, tables_believe, tables_give_up, tables_status
 from gateway.pipeline.inspect.feeds import FeedLine, KindLine, feed_kinds, feeds
 from gateway.pipeline.inspect.fetches import FetchLine, fetches, fetches_again, fetches_drop
 from gateway.pipeline.inspect.handling import count, hold_requests, release_requests, withdraw_requests
@@ -47,6 +48,7 @@ from gateway.pipeline.inspect.quarantine import (
 )
 from gateway.pipeline.inspect.refusing import Refusals
 from gateway.pipeline.inspect.revocations import RevocationLine, revocation_settle, revocations
+from gateway.pipeline.inspect.sinks import SinkLine, sink_of, sink_rewind, sinks
 from gateway.pipeline.inspect.standing import AlertLine, StatusReport, Waiting, silent, status
 from gateway.pipeline.inspect.suppression import SuppressedLine, restore_address, suppressed, suppressed_of
 from gateway.pipeline.inspect.trace import Line, Unknown, trace_message, trace_patient, trace_request
@@ -64,6 +66,7 @@ __all__ = [
     "AttemptLine",
     "Choice",
     "ConsentLine",
+    "ExtractLine",
     "FeedLine",
     "FetchLine",
     "HoldLine",
@@ -86,6 +89,7 @@ __all__ = [
     "RevocationLine",
     "Said",
     "Session",
+    "SinkLine",
     "StatusReport",
     "SuppressedLine",
     "Unknown",
@@ -147,9 +151,15 @@ __all__ = [
     "session_end",
     "session_find",
     "silent",
+    "sink_of",
+    "sink_rewind",
+    "sinks",
     "status",
     "suppressed",
     "suppressed_of",
+    "tables_believe",
+    "tables_give_up",
+    "tables_status",
     "topics",
     "trace_message",
     "trace_patient",

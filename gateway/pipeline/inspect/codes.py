@@ -94,18 +94,24 @@ def _readings(
     found: dict[int, tuple[tuple[str, str, str], ...] | None] = dict.fromkeys(messages)
     for raw in found:
         message = stored(unit, gateway, raw)
-        if message is not None and message.format is Format.FHIR:
-            from gateway.mapping.fhir.unknown import unknown
-
-            name = message.source
-            codes = unknown(gateway.pack.of(name), gateway.feeds[name], message.body, used)
-            found[raw] = tuple(dict.fromkeys(codes))
+        if message is not None and message.format is not Format.HL7V2:
+            found[raw] = tuple(dict.fromkeys(_unknown(gateway, message, used)))
         elif message is not None:
             name = message.source
             if name not in readers:
                 readers[name] = TracedReader(gateway.pack.of(name), gateway.feeds[name], facts=used)
             found[raw] = tuple(dict.fromkeys(_read(gateway, readers[name], message)))
     return found
+
+
+def _unknown(gateway: Inspectable, message: RawMessage, used: frozenset[str]) -> Iterator[tuple[str, str, str]]:
+    """The same of a resource or a row, which need no trace of where a value came from."""
+    if message.format is Format.TABLE:
+        from gateway.mapping.tables.unknown import unknown
+    else:
+        from gateway.mapping.fhir.unknown import unknown
+    name = message.source
+    return unknown(gateway.pack.of(name), gateway.feeds[name], message.body, used)
 
 
 def _read(gateway: Inspectable, reader: TracedReader, message: RawMessage) -> Iterator[tuple[str, str, str]]:

@@ -14,6 +14,7 @@ from gateway.model.event import OccurrenceKind, RawMessage
 from gateway.model.facts import UNMAPPED, VOCABULARY
 from gateway.model.verdict import Reason, Verdict
 from gateway.model.when import DAY
+from gateway.pipeline import campaigns
 from gateway.pipeline.batch import Batch
 from gateway.pipeline.directory import Directory
 from gateway.pipeline.forecast import Outlook, judged
@@ -108,6 +109,7 @@ def plan_open(gateway: Inspectable, *, dry_run: bool, account: str) -> OpenPlan:
             seen, after = seen + len(rows), rows[-1].id
             if not dry_run:
                 batch.flush()
+                campaigns.count_planned(uow, batch, gateway.rules.current().ruleset)
                 uow.commit()
     return OpenPlan(
         occurrences=seen,

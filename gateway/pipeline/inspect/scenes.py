@@ -62,7 +62,15 @@ class StoredScene:
         """As `receive` asks: at the message's receipt."""
         location = self.stage.site.location(self.facts, self.row.facility)
         return planning_circumstances(
-            rule, step, self.row, self.patient, self.facts, location, now=self.now, occurred=self.occurred
+            rule,
+            step,
+            self.row,
+            self.patient,
+            self.facts,
+            location,
+            self.stage.directory,
+            now=self.now,
+            occurred=self.occurred,
         )
 
     def sending(self, rule: Rule, step: Planned, channel: ChannelKind, at: Millis) -> Circumstances:

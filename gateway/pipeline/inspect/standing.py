@@ -11,6 +11,8 @@ from gateway.model.verdict import Reason
 from gateway.model.when import MINUTE, Millis
 from gateway.pipeline import brakes, conditions, pacing
 from gateway.pipeline.alerting import standing
+from gateway.pipeline.campaigns.looking import CampaignLine, campaigns
+from gateway.pipeline.extracting import extracts
 from gateway.pipeline.inspect.feeds import FeedLine, feeds
 from gateway.pipeline.inspect.fetches import failed
 from gateway.pipeline.inspect.parts import Inspectable
@@ -73,7 +75,7 @@ class StatusReport:
     `overdue_since`: when the oldest undecided send fell due. `watched`: when a process that works looked last.
     `sealed_until`: when the last audit block was made; `unsealed_since`: the oldest row that is in none.
     `fetches`: resources that could not be read from their server. `revocations`: opt-outs that others could not be told of; `agreements`: channels whose business-associate agreement
-    is missing, over or over soon. `silent`: rules of which no channel is configured, so that nothing of them is sent. `attention`: what needs a person; `broken`: what does not work; both in closed words.
+    is missing, over or over soon. `silent`: rules of which no channel is configured, so that nothing of them is sent. `campaigns`: how each stands. `attention`: what needs a person; `broken`: what does not work; both in closed words.
     """
 
     at: Millis
@@ -90,6 +92,7 @@ class StatusReport:
     revocations: int
     agreements: tuple[str, ...]
     silent: tuple[str, ...]
+    campaigns: tuple[CampaignLine, ...]
     attention: tuple[str, ...]
     broken: tuple[str, ...]
 
@@ -110,7 +113,8 @@ def status(gateway: Inspectable) -> StatusReport:
         alerts = _alerts(unit)
         untold, unfetched = failing(unit), sum(one.count for one in failed(unit, {}))
         refused = unwritten(unit, gateway.site.sources)
-        now = unit.now
+        unbelieved = extracts.stopped(unit)
+        now, lines_of = unit.now, tuple(campaigns(unit, gateway.rules.current()))
     ending = _agreements(gateway, now)
     holds = sum(one.count for one in outbox if one.state == RequestStatus.ON_HOLD and one.reason not in _BY_ITSELF)
     return StatusReport(
@@ -128,12 +132,15 @@ def status(gateway: Inspectable) -> StatusReport:
         revocations=untold,
         agreements=ending,
         silent=silent(gateway),
+        campaigns=lines_of,
         attention=(
             *_attention(lines, quarantined, holds, alerts, stopped=stopped),
             *(("fetches",) if unfetched else ()),
             *(("revocations",) if untold else ()),
+            *(("extracts",) if unbelieved else ()),
             *(("writebacks",) if refused else ()),
             *(("agreements",) if ending else ()),
+            *(("campaigns",) if any(one.needs for one in lines_of) else ()),
         ),
         broken=_broken(now, oldest, unsealed, watched),
     )

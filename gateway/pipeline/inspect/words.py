@@ -190,6 +190,15 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
         if e[1] == "preferences"
         else f"attempt {e[1]} read in the portal by link {e[2]}"
     ),
+    Action.CAMPAIGN_FORECAST: lambda e: (
+        f"dry run {e[1]} of campaign {e[2]} by {e[5]}: {e[3]} people, {e[4]} would leave"
+    ),
+    Action.CAMPAIGN_APPROVED: lambda e: (
+        f"dry run {e[1]} of campaign {e[2]} approved for {e[3]} people by {_tail(e, 4)}"
+    ),
+    Action.CAMPAIGN_STOPPED: lambda e: f"campaign {e[2]} stopped by {_tail(e, 3)}",
+    Action.CAMPAIGN_RESUMED: lambda e: f"campaign {e[2]} resumed by {_tail(e, 3)}",
+    Action.CAMPAIGN_ENDED: lambda e: f"campaign {e[2]} ended by {_tail(e, 3)}",
     Action.FEED_SILENT: lambda e: f"feed {e[1]} is silent against its habit since {_at(e[2])}",
     Action.FEED_HEARD: lambda e: f"feed {e[1]} is not silent any more (it was since {_at(e[2])})",
     Action.FEED_EXCUSED: lambda e: f"silence of feed {e[1]} expected until {_at(e[2])}: {e[3]}",
@@ -204,6 +213,10 @@ _WORDS: dict[str, Callable[[Entry], str]] = {
     Action.WRITEBACK_WANTED: lambda e: f"the server of {e[1]} is to be told of {e[2]} messages",
     Action.WRITEBACK_TOLD: lambda e: f"attempt {e[1]}: the server of {e[2]} was told: {e[3]}",
     Action.WRITEBACK_SETTLED: lambda e: f"attempt {e[1]}: the server of {e[2]}: {e[3]}, {_tail(e, 4)}",
+    Action.OUTCOMES_TOLD: lambda e: f"{e[2]} outcomes told to {e[1]}, of what was written up to {e[3]}",
+    Action.OUTCOMES_REWOUND: lambda e: (
+        f"{e[1]} is told what was written after {e[3]} (it stood at {e[2]}): {_tail(e, 4)}"
+    ),
     Action.REVOCATION_SETTLED: lambda e: f"the opt-out of consent {e[1]} told to {e[2]} by hand: {_tail(e, 3)}",
     Action.RECEIPT_RECORDED: lambda e: f"attempt {e[1]}: the provider says {_tail(e, 2)}",
     Action.REPLY_RECEIVED: lambda e: f"reply {e[1]} by {e[2]}: understood as {e[3]}, {e[4]}",

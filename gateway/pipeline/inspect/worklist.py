@@ -14,6 +14,8 @@ from gateway.model.audit import Action
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis, to_datetime
 from gateway.pipeline import brakes, unheard
+from gateway.pipeline.campaigns.looking import campaigns
+from gateway.pipeline.inspect.extracts import waiting
 from gateway.pipeline.inspect.fetches import failed
 from gateway.pipeline.inspect.parts import Inspectable
 from gateway.pipeline.inspect.words import released_by
@@ -116,11 +118,13 @@ class WorkKind(StrEnum):
     UNREAD = "unread"
     REVOCATION = "revocation"
     FETCH = "fetch"
+    EXTRACT = "extract"
     WRITEBACK = "writeback"
     QUARANTINE = "quarantine"
     UNMAPPED_CODE = "unmapped-code"
     HELD = "held"
     RULES = "rules"
+    CAMPAIGN = "campaign"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,9 +160,11 @@ def _everything(gateway: Inspectable, unit: Reader, limit: int) -> Iterator[Work
     yield from _unread(gateway, unit, limit)
     yield from _revocations(unit, limit)
     yield from _fetches(gateway, unit)
+    yield from _extracts(gateway, unit)
     yield from _writebacks(gateway, unit)
     yield from _quarantine(gateway, unit)
     yield from _rules(unit)
+    yield from _campaigns(gateway, unit)
 
 
 def _item(
@@ -281,6 +287,14 @@ def _fetches(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
         yield _item(unit, WorkKind.FETCH, one.source, what, command, since=one.since, count=one.count)
 
 
+def _extracts(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
+    """What a guard stopped: somebody looks at the table, and says that it is right, or that it is not."""
+    for one in waiting(unit, gateway.site.sources):
+        what = f"the table of {one.source} was not believed: {one.why}"
+        command = f"tables believe {one.source} {WHY} (or give-up)"
+        yield _item(unit, WorkKind.EXTRACT, one.source, what, command, since=one.started)
+
+
 def _rules(unit: Reader) -> Iterator[WorkItem]:
     """Drafts that were replayed against what is in force and not put in force since."""
     for last in activations(unit, 1):
@@ -288,3 +302,12 @@ def _rules(unit: Reader) -> Iterator[WorkItem]:
             if ruleset != last.digest and at >= last.activated:
                 what = f"rules {ruleset[:12]} were replayed by {by} and are not in force"
                 yield _item(unit, WorkKind.RULES, ruleset[:12], what, f"rules activate --report {digest}", since=at)
+
+
+def _campaigns(gateway: Inspectable, unit: Reader) -> Iterator[WorkItem]:
+    """What stands still until a person decides: stopped, planned and never approved, or not as it was approved."""
+    rules = gateway.rules.current()
+    for one in campaigns(unit, rules):
+        if one.needs is not None:
+            what = f"the campaign of {one.rule} {one.said}"
+            yield _item(unit, WorkKind.CAMPAIGN, one.rule, what, f"campaign {one.needs}", since=one.decided)

@@ -153,6 +153,7 @@ def _forget_person(work: _Work) -> None:
 def _forget_visits(work: _Work) -> None:
     """No digest of theirs finds a visit any more, so that its next message is about a new one; its times are gone."""
     uow = work.uow
+    uow.delete(tables.table_row, "patient", work.tokens)  # else the same row would be no news when they are known again
     ids = [one for (one,) in uow.lookup(tables.occurrence, ("id",), "patient", work.tokens)]
     columns = (
         "key",
