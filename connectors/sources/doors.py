@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from connectors.sources.options import Network
+from connectors.networks import Network
 from gateway.ports import Door
 
 _PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,100}){1,8}")

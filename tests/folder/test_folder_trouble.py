@@ -12,8 +12,9 @@ from collections import Counter
 import pytest
 from folder_box import NOW, admission, batch
 
-from connectors.sources.folder import FolderSource, filing, reading, watching
-from connectors.sources.folder.lock import Lock
+from connectors.sources.drops import filing
+from connectors.sources.drops.lock import Lock
+from connectors.sources.folder import FolderSource, reading, watching
 from connectors.sources.folder.reading import Reading
 from gateway.model.errors import CommandError, ConfigError
 from gateway.ports import SetClock

@@ -6,10 +6,12 @@ import asyncio
 
 import pytest
 
+from connectors.durations import duration
+from connectors.networks import admits, networks
 from connectors.sources import deliveries
 from connectors.sources.deliveries import Deliveries, Delivery, all_repeated
 from connectors.sources.offering import Offering
-from connectors.sources.options import admits, duration, networks, size
+from connectors.sources.options import size
 from connectors.sources.refusals import TOO_LARGE, TROUBLE, not_taken, refused
 from gateway.model.event import AckCode, Format, Outcome, RawMessage, Result
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from connectors.networks import admits
 from connectors.sources.doors import digest, fitting
 from connectors.sources.exchange import Request
 from connectors.sources.fhir.options import FhirOptions, KeyOptions, SignatureOptions, TokenOptions
 from connectors.sources.fhir.signatures import Replays, stamp_of, verifies
 from connectors.sources.fhir.tokens import Issuer
-from connectors.sources.options import admits
 from gateway.model.when import Millis
 
 _AUTHORIZATION = b"authorization"

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.durations import Seconds
+from connectors.networks import Networks
 from connectors.sources.doors import ServedPath
 from connectors.sources.fhir.asking import AskingOptions
 from connectors.sources.fhir.clouds import Dialect
 from connectors.sources.fhir.subscribing.resources import Secret
-from connectors.sources.options import Networks, Seconds, Size, Texts
+from connectors.sources.options import Size, Texts
 from gateway.model.event import Release
 
 _NEEDED = {"Communication": "cu", "Consent": "cu", "Subscription": "crud"}

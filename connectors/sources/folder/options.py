@@ -2,68 +2,23 @@
 
 from __future__ import annotations
 
-import re
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from connectors.sources.options import Seconds, Size, Texts
+from connectors.sources.drops.options import DropOptions, Name
+from connectors.sources.options import Size
 from gateway.er7.batchack import BatchAck
 from gateway.model.event import Format
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,100}")
-_SUFFIX = re.compile(r"\.[A-Za-z0-9._-]{1,30}")
 
+class FolderOptions(DropOptions):
+    """Sizes in bytes."""
 
-class Order(StrEnum):
-    """In which order files that wait are taken."""
-
-    NAME = "name"
-    MTIME = "mtime"  # the one last written longest ago first; equal times by name
-
-
-def _name(value: str) -> str:
-    if not _NAME.fullmatch(value):
-        raise ValueError("write the name of a folder within the watched one, such as done")
-    return value
-
-
-def _suffix(value: str) -> str:
-    if not _SUFFIX.fullmatch(value):
-        raise ValueError("write an ending with its dot, such as .done")
-    return value
-
-
-def _suffixes(values: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(map(_suffix, values))
-
-
-Name = Annotated[str, AfterValidator(_name)]
-
-
-class FolderOptions(BaseModel):
-    """Times in seconds, sizes in bytes."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    path: Path
     format: Format = Format.HL7V2  # FHIR: NDJSON, resources, Bundles of any size
-    pattern: Annotated[str, Field(min_length=1, max_length=200)] = "*"
-    order: Order = Order.NAME
-    interval: Annotated[Seconds, Field(gt=0)] = 5.0  # between two looks
-    settle: Seconds = 5.0  # as long a file must not have changed; 0 where they arrive by being renamed
-    marker: Annotated[str, AfterValidator(_suffix)] | None = None  # a file is whole once `<file>.done` is there
-    ignore: Annotated[Texts, AfterValidator(_suffixes)] = (".tmp", ".part", ".partial", ".filepart", ".crdownload")
-    done: Name = "done"
-    failed: Name = "failed"
     replies: Name = "replies"
     batch_ack: BatchAck | None = None  # no reply files (B-03)
     max_message: Annotated[Size, Field(ge=1_024, le=1 << 30)] = 16 << 20
-    max_file: Annotated[Size, Field(ge=1_024)] = 4 << 30  # of what a .gz unpacks to, too
-    keep_done: Seconds = 30.0 * 86_400  # patients' data lie open in there; 0 keeps for ever
-    stop_timeout: Seconds = 10.0  # to answer what is in hand when stopping (F-16)
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
@@ -71,4 +26,6 @@ class FolderOptions(BaseModel):
             raise ValueError("done, failed and replies must be three folders")
         if self.format is Format.FHIR and self.batch_ack is not None:
             raise ValueError("batch_ack: only batches of HL7 v2 are answered")
+        if self.format is Format.TABLE:
+            raise ValueError("format: rows in files are a source of `kind: tables`")
         return self

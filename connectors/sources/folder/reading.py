@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Self, cast
 
-from connectors.sources.folder.ripening import Stamp, stamp_of
+from connectors.sources.drops.ripening import Stamp, stamp_of
 from gateway import fhirfile
 from gateway.er7.batch import Part, Piece, split
 from gateway.model.event import Format

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
 from connectors.sources.deliveries import Delivery, Identity
+from connectors.sources.drops.report import instant
 from connectors.sources.refusals import refused
 from gateway.er7.batch import Envelope, Mismatch, Piece
 from gateway.model.event import Fault, Outcome, Result
@@ -74,8 +74,8 @@ class Report:
             "file": self.name,
             "reference": self.reference,
             "source": self._source,
-            "began": _instant(self._began),
-            "ended": _instant(now),
+            "began": instant(self._began),
+            "ended": instant(now),
             "digest": self.digest.hex(),
             "batch": list(self.identity) if self.identity else None,
             "delivery": self.delivery.value,
@@ -85,11 +85,6 @@ class Report:
             "refused": self._refused,
             "refused_not_listed": self._unlisted,
         }
-
-
-def written(told: dict[str, Any]) -> bytes:
-    """A report as it lies in the folder."""
-    return json.dumps(told, indent=1).encode() + b"\n"
 
 
 def remembered(raw: bytes) -> tuple[bytes, Identity | None] | None:
@@ -119,7 +114,3 @@ def _line(part: Piece, outcome: Outcome) -> dict[str, Any]:
 def _fault(fault: Fault) -> dict[str, Any]:
     place = None if fault.place is None else str(fault.place)
     return {"code": fault.code, "place": place, "rule": fault.rule, "severity": fault.severity.value}
-
-
-def _instant(millis: Millis) -> str:
-    return datetime.fromtimestamp(millis / 1000, UTC).isoformat(timespec="milliseconds")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
 
 from connectors.sources.acks import Replier
-from connectors.sources.folder.filing import Filing
-from connectors.sources.folder.lock import Lock
+from connectors.sources.drops.access import why
+from connectors.sources.drops.filing import Filing
+from connectors.sources.drops.lock import Lock
 from connectors.sources.folder.options import FolderOptions
 from connectors.sources.folder.watching import Watching
 from connectors.sources.offering import Offering
@@ -36,7 +36,7 @@ class FolderSource:
         self.name = name
         self.options = read(FolderOptions, name, options)
         self._clock = clock
-        self._filing = Filing(self.options)
+        self._filing = Filing(self.options, self.options.replies if self.options.batch_ack else None)
         self._replier = Replier(clock=clock, zone=zone, batch_ack=self.options.batch_ack or BatchAck.NONE)
         self._tally = Tally(name)
         self._thread: threading.Thread | None = None
@@ -84,7 +84,7 @@ class FolderSource:
                 if lock.take():  # else another gateway has proven it
                     self._filing.prepare()
         except OSError as error:
-            raise CommandError(f"the folder of source {self.name} {_why(error)}") from None
+            raise CommandError(f"the folder of source {self.name} {why(error)}") from None
 
     def _run(self, intake: Intake, ready: Future[None]) -> None:
         asyncio.run(self._watch(intake, ready))
@@ -140,16 +140,3 @@ class FolderSource:
 
     def _message(self, body: bytes) -> RawMessage:
         return RawMessage(source=self.name, format=self.options.format, body=body, received=self._clock.now())
-
-
-def _why(error: OSError) -> str:
-    match error.errno:
-        case errno.EACCES | errno.EPERM | errno.EROFS:
-            return "does not let this account move files; give it the right to read and write there"
-        case errno.EXDEV:
-            return "and its folders done, failed and replies must lie on one filesystem"
-        case errno.ENOTDIR | errno.ELOOP:
-            return "and its folders done, failed and replies must be folders of their own, and no links"
-        case errno.ENOSPC | errno.EDQUOT:
-            return "is on a disk that is full; make room"
-    return f"cannot be used: {error.strerror or type(error).__name__}"

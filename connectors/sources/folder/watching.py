@@ -12,13 +12,13 @@ from pathlib import Path
 
 from connectors.sources.acks import Replier
 from connectors.sources.deliveries import Deliveries, Delivery
-from connectors.sources.folder.filing import Filing
+from connectors.sources.drops.filing import Filing
+from connectors.sources.drops.ripening import Found, Listing, Ripening, Stamp, look, stamp_at
 from connectors.sources.folder.options import FolderOptions
 from connectors.sources.folder.passage import Passage
 from connectors.sources.folder.patience import Patience, Through
 from connectors.sources.folder.reading import Reading
 from connectors.sources.folder.report import Report, remembered
-from connectors.sources.folder.ripening import Found, Listing, Ripening, Stamp, look, stamp_at
 from connectors.sources.offering import Offering
 from connectors.sources.tally import Tally
 from gateway.model.event import RawMessage

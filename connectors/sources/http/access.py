@@ -7,9 +7,9 @@ from binascii import Error as Base64Error
 from collections.abc import Sequence
 from enum import StrEnum
 
+from connectors.networks import admits
 from connectors.sources.doors import digest, fitting
 from connectors.sources.http.options import HttpOptions
-from connectors.sources.options import admits
 
 
 class Judgement(StrEnum):

@@ -7,8 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
+from connectors.durations import Seconds
+from connectors.networks import Networks
 from connectors.sources.doors import ServedPath
-from connectors.sources.options import Networks, Seconds, Size
+from connectors.sources.options import Size
 from gateway.er7.ack import AckMode
 from gateway.er7.batchack import BatchAck
 

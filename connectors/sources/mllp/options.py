@@ -11,7 +11,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from connectors.sources.options import Networks, Seconds, Size, admits, several
+from connectors.durations import Seconds
+from connectors.networks import Networks, admits
+from connectors.sources.options import Size, several
 from gateway.er7.ack import AckMode
 from gateway.er7.batchack import BatchAck
 from gateway.model.errors import ConfigError

@@ -8,7 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from connectors.sources.options import Seconds, Size, Texts
+from connectors.durations import Seconds
+from connectors.sources.options import Size, Texts
 
 _Type = Annotated[str, Field(pattern=r"^[A-Z][A-Za-z]{1,63}$")]
 _Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9\-.]{1,64}$")]

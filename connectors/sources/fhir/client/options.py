@@ -7,10 +7,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from connectors.durations import Seconds
 from connectors.sources.fhir.client.addresses import safe_url
 from connectors.sources.fhir.client.keys import key_of
 from connectors.sources.fhir.client.scopes import covers
-from connectors.sources.options import Seconds, Size, Texts
+from connectors.sources.options import Size, Texts
 
 
 def _url(value: str) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
-from connectors.sources.options import Seconds
+from connectors.durations import Seconds
 
 _OURS = ("_lastUpdated", "_sort", "_count", "_elements", "_since", "_format", "_summary")
 

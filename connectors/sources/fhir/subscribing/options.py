@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from connectors.durations import Seconds
 from connectors.sources.fhir.client.options import Url
-from connectors.sources.options import Seconds
 
 DAY = 86_400.0
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
 
-from connectors.sources.folder.options import FolderOptions
-from connectors.sources.folder.report import written
-from connectors.sources.folder.ripening import Stamp, markers_of, stamp_at
+from connectors.sources.drops.options import DropOptions
+from connectors.sources.drops.report import written
+from connectors.sources.drops.ripening import Stamp, markers_of, stamp_at
 
 REPORT = ".report.json"
 _UNREAD = ".unread.json"
@@ -20,18 +21,21 @@ _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLIN
 
 
 class Filing:
-    """The folders `done`, `failed` and `replies` of one watched folder. Methods raise OSError; nothing is half done."""
+    """The folders `done`, `failed` and, where there are any, `replies` of one watched folder. Methods raise OSError.
 
-    def __init__(self, options: FolderOptions) -> None:
+    Nothing is half done. What is filed under one name may be a folder: files of one run, moved together.
+    """
+
+    def __init__(self, options: DropOptions, replies: str | None = None) -> None:
         self._options = options
         self.folder = options.path
         self.done = options.path / options.done
         self.failed = options.path / options.failed
-        self.replies = options.path / options.replies
+        self.replies = None if replies is None else options.path / replies
 
     def prepare(self) -> None:
         """Make the folders and mend what a crash left. Raises OSError when files could not be moved here."""
-        wanted = [self.done, self.failed, *((self.replies,) if self._options.batch_ack else ())]
+        wanted = [self.done, self.failed, *((self.replies,) if self.replies else ())]
         for folder in wanted:
             folder.mkdir(mode=0o770, exist_ok=True)
             _own(folder)
@@ -54,7 +58,7 @@ class Filing:
         free = _free(target, name)
         hidden = target / f".{free}{REPORT}.tmp"
         _write(hidden, written(report))
-        if reply is not None and reply.exists():  # else it went before the disk was full
+        if self.replies is not None and reply is not None and reply.exists():  # else it went before the disk was full
             _own(self.replies)
             _move(reply, self.replies / _free(self.replies, name, ".ack"))
             _sync(self.replies)
@@ -80,6 +84,7 @@ class Filing:
 
     def reply(self, reference: str) -> Path:
         """Where a reply is written before its file is through."""
+        assert self.replies is not None, "there are no replies without their folder"
         return self.replies / f".reply-{reference}.tmp"
 
     def reports(self, most: int) -> list[Path]:
@@ -92,7 +97,7 @@ class Filing:
         removed = 0
         for report in _reports_in(self.done):
             if report.stat().st_mtime < before:
-                (self.done / report.name.removesuffix(REPORT)).unlink(missing_ok=True)
+                _remove(self.done / report.name.removesuffix(REPORT))
                 report.unlink(missing_ok=True)
                 removed += 1
         return removed
@@ -139,6 +144,13 @@ def _own(folder: Path) -> None:
     """Raises OSError where it is a link: whoever may drop files could send them, and our reports, anywhere else."""
     if not stat.S_ISDIR(folder.lstat().st_mode):
         raise OSError(errno.ENOTDIR, "a link, and no folder of its own")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _reports_in(folder: Path) -> list[Path]:

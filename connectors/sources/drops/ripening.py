@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from connectors.sources.folder.options import FolderOptions, Order
+from connectors.sources.drops.options import DropOptions, Order
 
 Stamp = tuple[int, int, int]
 """Size, time of change in nanoseconds, inode: what a file that has not changed keeps."""
@@ -32,7 +33,7 @@ class Listing:
     links: int
 
 
-def look(options: FolderOptions) -> Listing:
+def look(options: DropOptions) -> Listing:
     """The regular files that are wanted; sub-folders, dot-files and links are not. Raises OSError.
 
     Links are passed over because what they lead to is not ours to read or to move.
@@ -59,14 +60,43 @@ def stamp_of(told: os.stat_result) -> Stamp:
 
 
 def stamp_at(path: Path) -> Stamp | None:
-    """The stamp of a file now; None when it is gone."""
+    """The stamp of a file now, or of all files of a run together; None when it is gone."""
     try:
-        return stamp_of(path.stat(follow_symlinks=False))
+        told = path.stat(follow_symlinks=False)
+        return run_stamp(path) if stat.S_ISDIR(told.st_mode) else stamp_of(told)
     except FileNotFoundError:
         return None
 
 
-def markers_of(options: FolderOptions, name: str) -> tuple[str, ...]:
+def run_stamp(folder: Path) -> Stamp:
+    """What identifies one state of the files below a folder. Raises OSError."""
+    each = [(name.relative_to(folder).as_posix(), stamp_of(told)) for name, told in files_below(folder)]
+    size, changed = sum(stamp[0] for _, stamp in each), max((stamp[1] for _, stamp in each), default=0)
+    return size, changed, zlib.crc32(repr(each).encode(errors="surrogateescape"))
+
+
+DEEPEST = 30
+"""Folders within folders of one run."""
+
+
+def files_below(folder: Path, depth: int = DEEPEST) -> list[tuple[Path, os.stat_result]]:
+    """The regular files of a run, by name; what is hidden and what is a link is left alone. Raises OSError.
+
+    Of a folder too deep within others the folder itself: nobody looks into it.
+    """
+    found: list[tuple[Path, os.stat_result]] = []
+    for entry in sorted(os.scandir(folder), key=lambda one: one.name):
+        if entry.name.startswith("."):
+            continue
+        told = entry.stat(follow_symlinks=False)
+        if stat.S_ISDIR(told.st_mode) and depth:
+            found.extend(files_below(Path(entry.path), depth - 1))
+        elif stat.S_ISREG(told.st_mode) or stat.S_ISDIR(told.st_mode):
+            found.append((Path(entry.path), told))
+    return found
+
+
+def markers_of(options: DropOptions, name: str) -> tuple[str, ...]:
     """The names of the files that say that this one is whole: `lab.hl7.done`, or `lab.done`."""
     if options.marker is None:
         return ()
@@ -77,7 +107,7 @@ def markers_of(options: FolderOptions, name: str) -> tuple[str, ...]:
 class Ripening:
     """Remembers since when each file has not changed; by our own clock, because a file server's may be wrong."""
 
-    def __init__(self, options: FolderOptions) -> None:
+    def __init__(self, options: DropOptions) -> None:
         self._options = options
         self._since: dict[str, tuple[Stamp, float]] = {}
 
@@ -99,6 +129,6 @@ class Ripening:
         return now - self._since[one.name][1] >= self._options.settle
 
 
-def _wanted(options: FolderOptions, name: str) -> bool:
+def _wanted(options: DropOptions, name: str) -> bool:
     endings = (*options.ignore, *((options.marker,) if options.marker else ()))
     return not name.startswith(".") and not name.endswith(endings) and fnmatchcase(name, options.pattern)
