@@ -1,1 +1,1 @@
-"""Where events go that others use; none is built yet, the entry-point group is `gateway.sinks`."""
+"""Where others are told what became of things; the entry-point group is `gateway.sinks`."""
