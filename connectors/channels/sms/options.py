@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
@@ -12,7 +12,6 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
@@ -20,28 +19,13 @@ from pydantic import (
     model_validator,
 )
 
+from connectors.durations import Seconds
+from connectors.networks import Networks
 from gateway.model.errors import ConfigError
 
-_DURATION = re.compile(r"(\d{1,7}(?:\.\d{1,3})?)\s*(s|m|h)?")
-_SECONDS = {"s": 1, None: 1, "m": 60, "h": 3_600}
 _E164 = re.compile(r"\+[1-9]\d{6,14}").fullmatch
 _SHORT_CODE = re.compile(r"\d{3,8}").fullmatch
 _SERVICE = re.compile(r"MG[0-9A-Za-z-]{8,62}").fullmatch
-
-
-def _duration(value: object) -> float:
-    match = _DURATION.fullmatch(str(value).strip())
-    if match is None:
-        raise ValueError("write a duration as a number of seconds, or as 10s, 15m or 1h")
-    return float(match[1]) * _SECONDS[match[2]]
-
-
-def _networks(value: object) -> tuple[IPv4Network | IPv6Network, ...]:
-    texts = value if isinstance(value, (list, tuple)) else [value]
-    try:
-        return tuple(ip_network(str(text).strip(), strict=False) for text in texts)
-    except ValueError:
-        raise ValueError("write addresses as 10.1.2.3, 10.1.0.0/16 or fd00::/8") from None
 
 
 def _sender(value: str) -> str:
@@ -61,8 +45,6 @@ def _url(value: str) -> str:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_duration)]
-Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(_networks)]
 Sender = Annotated[str, AfterValidator(_sender)]
 Url = Annotated[str, AfterValidator(_url)]
 Secret = Annotated[SecretStr, Field(min_length=16, max_length=200)]
@@ -159,15 +141,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def admits(allowed: Networks, host: str) -> bool:
-    """Whether an address is in one of the networks; an empty list admits all."""
-    if not allowed:
-        return True
-    try:
-        address = ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return any(address in network for network in allowed)

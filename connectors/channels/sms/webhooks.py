@@ -13,8 +13,9 @@ from urllib.parse import parse_qsl
 
 from connectors.channels.sms.callbacks import code_of, receipt_of, reply_of
 from connectors.channels.sms.codes import Meaning, meaning_of
-from connectors.channels.sms.options import SmsOptions, admits
+from connectors.channels.sms.options import SmsOptions
 from connectors.channels.sms.signature import covers_body, is_signed
+from connectors.networks import admits
 from gateway.model.errors import CaregateError, ConfigError
 from gateway.ports import Clock, Door, Inbox, Route, Routes
 from gateway.telemetry import log
