@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gateway.api.dryruns import DryRuns
 from gateway.api.oidc import Tokens
 from gateway.api.pace import Bucket, caller_of
 from gateway.model.access import Caller, Refusal, Right
@@ -33,6 +34,7 @@ class Access:
     refusals: inspect.Refusals
     callers: Bucket
     doors: Bucket
+    dry_runs: DryRuns
 
     @classmethod
     def of(cls, gateway: inspect.Inspectable, clock: Clock, tokens: Tokens | None) -> Access:
@@ -43,6 +45,7 @@ class Access:
             inspect.Refusals(gateway.store),
             Bucket(clock, RATE, BURST),
             Bucket(clock, DOOR_RATE, DOOR_BURST),
+            DryRuns(gateway),
         )
 
     def bearer(self, header: str | None, host: str, route: str) -> Caller:

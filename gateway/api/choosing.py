@@ -1,4 +1,4 @@
-"""Which part of the outbox somebody means; whoever acts on everything says so, rather than forgetting to narrow it."""
+"""Which part of the outbox, which campaign or table somebody means; whoever acts on everything says so, rather than forgetting to narrow it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import CommandError
+from gateway.model.rule import Rule
 from gateway.pipeline import inspect
 from gateway.pipeline.brakes import Scope, Stop
 
@@ -53,6 +54,21 @@ def stop_of(gateway: inspect.Inspectable, told: Wanted) -> Stop:
     if told.facility is not None and day is not None:
         return Stop(scope=Scope.FACILITY, value=told.facility, day=inspect.day_of(gateway.site, told.facility, day))
     return Stop(scope=Scope.EVERYTHING)
+
+
+def campaign_of(gateway: inspect.Inspectable, name: str) -> Rule:
+    """The rule in force with a campaign. Raises CommandError."""
+    rule = gateway.rules.current().ruleset.named(name)
+    if rule is None or rule.campaign is None:
+        raise CommandError("there is no campaign of that name in force")
+    return rule
+
+
+def source_of(gateway: inspect.Inspectable, name: str) -> str:
+    """The name of a source there is. Raises CommandError."""
+    if name not in gateway.site.sources:
+        raise CommandError("there is no source of that name")
+    return name
 
 
 def _day(told: str | None) -> date | None:

@@ -17,8 +17,10 @@ from gateway.model.event import Format, RawMessage, Result
 from gateway.model.when import DAY
 from gateway.packs import shipped
 from gateway.pipeline import inspect, ledger
+from gateway.pipeline.campaigns import digest_of
 from gateway.pipeline.comingback import Settler
-from gateway.ports import SetClock
+from gateway.pipeline.extracting import moving
+from gateway.ports import ExtractMode, SetClock
 from gateway.settings import loads
 from gateway.store import tables
 from gateway.store.keyring import Keyring
@@ -29,6 +31,10 @@ NOW = 1_772_463_600_000
 MRN, FAMILY, MAIL, PHONE, WORDS = "77314159", "Qwertlinger", "zq.canary@mail.example", "+13125550143", "Zyxomma please"
 CANARY = (MRN, FAMILY, MAIL, PHONE, "Zyxomma")
 PERSON = {"system": "LAKESIDE", "type": "MR", "value": MRN}
+FORECAST = (
+    '{"by_channel":{"email":1},"by_variant":{},"days":0,"holdout":0,"judged":1,"messages":1,"people":1,"refused":{},'
+    '"rule":"r","sends":1,"waits":{},"withdrawn":{}}'
+)
 CONFIG = """\
 environment: test
 allowed_recipients: []
@@ -67,11 +73,11 @@ def booked(control="1", start="20260312150000-0600", visit="9001"):
 class StaffSite:
     """One gateway; `serve()` runs its API."""
 
-    def __init__(self, folder, database="sqlite:///caregate.db", api="bind: 127.0.0.1", clock=None):
+    def __init__(self, folder, database="sqlite:///caregate.db", api="bind: 127.0.0.1", clock=None, rules=None):
         self.folder, self.clock = folder, clock or SetClock(NOW)
         if not (folder / "keys.json").exists():
             Keyring.create(folder / "keys.json")
-        text = CONFIG.format(rules=shipped("rules"), database=database, api=api)
+        text = CONFIG.format(rules=rules or shipped("rules"), database=database, api=api)
         self.settings = loads(text, folder / "caregate.yaml", environ={})
         self.gateway = assemble(self.settings, clock=self.clock)
         self.keys = {}
@@ -132,6 +138,30 @@ class StaffSite:
             uow.audit([("test",)])
             uow.commit()
         return made
+
+    def stopped_extract(self):
+        """A table that a guard did not believe."""
+        source = self.gateway.site.sources["ehr"]
+        with self.gateway.store.begin("test") as uow:
+            begun = {"cursor": "", "expected": 900, "baseline": False, "before": 20, "meaning": ""}
+            moving.stop(uow, source, moving.begin(uow, source, ExtractMode.SNAPSHOT, **begun), "grown")
+            uow.commit()
+
+    def campaign(self, rule):
+        """Approved for one person, and with a newer dry run that nobody decided on; the number of that."""
+        told = {
+            "rule": rule,
+            "digest": digest_of(self.gateway.rules.current(), rule),
+            "people": 1,
+            "forecast": FORECAST,
+        }
+        with self.gateway.store.begin("test") as uow:
+            for state in ("approved", "forecast"):
+                row = {**told, "id": uow.new_id(), "state": state, "at": uow.now, "by": "anna"}
+                uow.insert(tables.campaign, tuple(row), [tuple(row.values())])
+            uow.audit([("test",)])
+            uow.commit()
+        return row["id"]
 
     def unread(self):
         """A message that lies in the portal since three days and was to be read yesterday; its number."""

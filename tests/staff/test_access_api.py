@@ -377,15 +377,15 @@ def test_wrong_keys_take_the_same_way_whether_they_are_nearly_right_or_not(site,
 def test_a_token_is_taken_nowhere_but_in_the_header(caller, site, address):
     """RFC 6750 §2: not in a URL, a body or a cookie, which are kept and sent along."""
     secret = site.key("operator")
-    client = httpx.Client(base_url=f"{address}/api/v1", trust_env=False)
-    tries = [
-        client.get("/replies", params={"access_token": secret}),
-        client.get("/replies", headers={"Cookie": f"access_token={secret}; caregate-staff={secret}"}),
-        client.get("/replies", headers={"Authorization": f"Basic {secret}"}),
-        client.get("/replies", headers={"Authorization": secret}),
-        client.get("/replies", headers={"Authorization": f"Bearer {'é' * 20}".encode("latin-1")}),
-        client.get("/replies", headers={"Authorization": "Bearer " + "x" * 9_000}),
-    ]
+    with httpx.Client(base_url=f"{address}/api/v1", trust_env=False) as client:
+        tries = [
+            client.get("/replies", params={"access_token": secret}),
+            client.get("/replies", headers={"Cookie": f"access_token={secret}; caregate-staff={secret}"}),
+            client.get("/replies", headers={"Authorization": f"Basic {secret}"}),
+            client.get("/replies", headers={"Authorization": secret}),
+            client.get("/replies", headers={"Authorization": f"Bearer {'é' * 20}".encode("latin-1")}),
+            client.get("/replies", headers={"Authorization": "Bearer " + "x" * 9_000}),
+        ]
     assert {one.status_code for one in tries} <= {401}
 
 

@@ -36,6 +36,16 @@ ROUTES = [
     ("POST", "/suppression/{address}/restore", None, "suppression.write"),
     ("GET", "/revocations", None, "worklist.read"),
     ("POST", "/revocations/{revocation}/told", None, "consent.write"),
+    ("GET", "/campaigns", None, "outbox.read"),
+    ("GET", "/campaigns/{rule}", None, "outbox.read"),
+    ("POST", "/campaigns/{rule}/approve", {"run": "1", "people": 1}, "campaign.approve"),
+    ("POST", "/campaigns/{rule}/stop", None, "outbox.control"),
+    ("POST", "/campaigns/{rule}/resume", None, "campaign.approve"),
+    ("POST", "/campaigns/{rule}/end", None, "outbox.control"),
+    ("POST", "/campaigns/{rule}/plan", None, "outbox.control"),
+    ("GET", "/tables", None, "worklist.read"),
+    ("POST", "/tables/{source}/believe", None, "campaign.approve"),
+    ("POST", "/tables/{source}/give-up", None, "outbox.control"),
     ("GET", "/replies", None, "worklist.read"),
     ("GET", "/replies/{reply}", None, "reply.read"),
     ("POST", "/replies/{reply}/decision", {"decision": "done"}, "reply.decide"),
@@ -74,9 +84,14 @@ def test_each_role_gets_what_is_its_own_and_nothing_else(site, reply, caller, ro
         "reply": reply,
         "revocation": site.untold(),
         "communication": site.unread(),
+        "rule": "new-product-offer",
+        "source": "ehr",
     }
+    run = site.campaign("new-product-offer")
+    site.stopped_extract()
     somebody = caller(role) if role else caller()
-    for method, path, body, right in ROUTES:
+    for method, path, told, right in ROUTES:
+        body = told | {"run": str(run)} if told and "run" in told else told
         answer = somebody.request(method, path.format(**numbers), json=body)
         allowed = role is not None and right in MAY[role]
         expected = 401 if role is None else 403

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 
 from gateway.api.access import Access, Denied
 from gateway.api.bounds import Bounded
-from gateway.api.staff import consents, home, outbox, replies, signing, stories, suppression
+from gateway.api.staff import campaigns, consents, extracts, home, outbox, replies, signing, stories, suppression
 from gateway.api.staff.looks import STYLE, Looks
 from gateway.api.staff.pages import Answer, Page
 from gateway.api.staff.visit import Elsewhere, Visit, parsed
@@ -43,6 +43,8 @@ HSTS = {"Strict-Transport-Security": "max-age=31536000"}
 PAGES: tuple[Page, ...] = (
     *home.PAGES,
     *outbox.PAGES,
+    *campaigns.PAGES,
+    *extracts.PAGES,
     *stories.PAGES,
     *consents.PAGES,
     *suppression.PAGES,
@@ -106,7 +108,13 @@ class _Staff:
                 return self._sent(Elsewhere(path="/sign-in"))
             form = self._form(request, token, body, session, name) if page.method == "POST" else {}
             self.access.allow(session.caller, page.right, name)
-            visit = Visit(gateway=self.access.gateway, session=session, form=form, query=dict(request.query_params))
+            visit = Visit(
+                gateway=self.access.gateway,
+                dry_runs=self.access.dry_runs,
+                session=session,
+                form=form,
+                query=dict(request.query_params),
+            )
             return self._answered(page.answer(visit), session, token)
         except Denied as error:
             return self._failed(session, token, error.status, _SAID.get(error.why, "You may not do this."))

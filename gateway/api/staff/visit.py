@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from gateway.api.dryruns import DryRuns
 from gateway.model.access import Right
 from gateway.model.errors import CommandError
 from gateway.model.party import Identifier
@@ -37,6 +38,7 @@ class Visit:
     """Who asks what. `form`: empty for GET."""
 
     gateway: inspect.Inspectable
+    dry_runs: DryRuns
     session: inspect.Session
     form: Mapping[str, str] = field(repr=False)
     query: Mapping[str, str] = field(default_factory=dict, repr=False)

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 from gateway.api.access import Access, Denied
 from gateway.api.bounds import Bounded
 from gateway.api.problems import problem
-from gateway.api.v1 import outbox, people, replies, revocations, stories, suppression
+from gateway.api.v1 import campaigns, extracts, outbox, people, replies, revocations, stories, suppression
 from gateway.api.v1.guard import Guarded, guarded
 from gateway.api.v1.shapes import PROBLEM
 from gateway.model.access import Refusal, Right
@@ -26,7 +26,10 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-ROUTERS = (outbox.routes, people.routes, stories.routes, suppression.routes, replies.routes, revocations.routes)
+ROUTERS = (
+    *(outbox.routes, people.routes, stories.routes, suppression.routes, replies.routes, revocations.routes),
+    *(campaigns.routes, extracts.routes),
+)
 _SAID = {
     Refusal.NO_CREDENTIALS: "say who you are: `Authorization: Bearer` with an API key or a token",
     Refusal.NO_ROLE: "the token gives no role here",
@@ -40,7 +43,7 @@ def application(access: Access) -> ASGIApp:
     app = FastAPI(
         title="Caregate",
         version="1",
-        description="Consents, stories of messages, suppression, replies. Every look at a person is audited with who and why.",
+        description="Consents, stories of messages, suppression, replies, campaigns. Every look at a person is audited with who and why.",
         openapi_url=None,  # served below, behind a token
         docs_url=None,
         redoc_url=None,
@@ -116,6 +119,8 @@ KNOWN = frozenset(
             "everything",
             "held",
             "channel",
+            "people",
+            "source",
         ),
     }
 )

@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from gateway.api.access import Access
+from gateway.api.dryruns import DryRuns
 from gateway.api.problems import problem
 from gateway.model.access import Caller, Right
 from gateway.model.errors import CommandError, Conflict
@@ -96,8 +97,14 @@ def _gateway(request: Request) -> inspect.Inspectable:
     return access.gateway
 
 
+def _dry_runs(request: Request) -> DryRuns:
+    access: Access = request.app.state.access
+    return access.dry_runs
+
+
 Who = Annotated[Caller, Depends(_who)]
 Site = Annotated[inspect.Inspectable, Depends(_gateway)]
+Runs = Annotated[DryRuns, Depends(_dry_runs)]
 Why = Annotated[
     str, Header(alias="X-Reason", min_length=3, max_length=500, description="Why you look or decide; it is audited.")
 ]
