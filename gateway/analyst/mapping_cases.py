@@ -73,6 +73,9 @@ class FeedGiven(_Strict):
         description="Of FHIR: identifier systems, and the assigning authority (and type) they are.",
         examples=["{urn:oid:1.2.3: LAKESIDE|MR}"],
     )
+    mapping: str = Field(
+        default="", description="Of tables: the mapping its rows are read by.", examples=["segment-audience"]
+    )
 
     def feed(self) -> Feed:
         """The feed as the reader takes it."""
@@ -90,6 +93,7 @@ class FeedGiven(_Strict):
             base=self.base,
             also=tuple(self.also),
             systems=dict(self.systems),
+            mapping=self.mapping,
         )
 
 
@@ -201,13 +205,21 @@ class Expected(_Strict):
 
 
 class MappingCase(_Strict):
-    """One test: a name that is a sentence, a message or a resource, what is expected."""
+    """One test: a name that is a sentence; a message, a resource or a row; what is expected."""
 
     name: str = Field(description="A sentence that is true.", examples=["a cancelled visit is cancelled"])
     message: str | None = Field(
         default=None,
         description="The message, one segment a line (write `|` after the colon).",
         examples=["MSH|^~\\&|ADT|LAKESIDE"],
+    )
+    row: dict[str, str | None] | None = Field(
+        default=None,
+        description="Or the row of a table, by its columns; nothing after one: it is empty.",
+        examples=["{user_id: u1, audience_entered: true}"],
+    )
+    gone: str | None = Field(
+        default=None, description="Or the key of a row that is no longer there (SN-03).", examples=["u1"]
     )
     resource: str | None = Field(
         default=None,

@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gateway.analyst.mapping_cases import EventExpected, MappingCase
+from gateway.mapping.codes import NOTHING
 from gateway.mapping.pack import files
+from gateway.mapping.tables.kinds import ENDS
+from gateway.mapping.tables.plan import SILENT
 from gateway.model.event import PatientEvent, Reading
 from gateway.yamlfile import Node
 from gateway.yamlfile import load as read_yaml
 
-_MESSAGES, _RESOURCES = "hl7v2", "fhir"
-_KINDS = (_MESSAGES, _RESOURCES)
-_SINGLES = ("key", "replaces", "consents", "representatives")
-_SECTIONS = ("messages", "facts", "person", "flags", "visit_flags")
+_MESSAGES, _RESOURCES, _ROWS = "hl7v2", "fhir", "tables"
+_KINDS = (_MESSAGES, _RESOURCES, _ROWS)
+_SINGLES = ("key", "replaces", "consents", "representatives", "identity", "gone")
+_SECTIONS = ("messages", "facts", "person", "flags", "visit_flags", "contact")
 _OWN_KEYS = ("telecom", "identifiers", "merged_from")  # slots of `person` with a key of their own in a test
 
 
@@ -49,7 +52,7 @@ class Tried:
     def add(self, case: MappingCase, reading: Reading) -> None:
         """Count what a test expected of what was read."""
         self.types.add(reading.type)
-        kind = _MESSAGES if case.resource is None else _RESOURCES
+        kind = _MESSAGES if case.message is not None else _RESOURCES if case.resource is not None else _ROWS
         if reading.ignored is not None and reading.ignored == case.expect.ignored:
             self.came.add((reading.type, reading.ignored))
         for wanted, event in zip(case.expect.every_event or [], reading.events, strict=False):
@@ -57,6 +60,8 @@ class Tried:
                 self.came.add((reading.type, event.kind.value))
             self.told.update((reading.type, name) for name in wanted.facts if name in event.facts)
             self.told.update((reading.type, name) for name in (*_structural(wanted), *_named(wanted, event)))
+            if kind == _ROWS:
+                self.told.update((reading.type, name) for name in _of_a_row(wanted, event))
             self.person.update((kind, name) for name in _of_the_person(wanted, event))
 
     def update(self, other: Tried) -> None:
@@ -96,6 +101,18 @@ def _named(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
     yield from (f"visit_flags.{reason}" for reason in wanted.visit_flags or {} if reason in event.visit_flags)
 
 
+def _of_a_row(wanted: EventExpected, event: PatientEvent) -> Iterator[str]:
+    """Parts of a table's mapping that a test names: whom a row is about, how they are reached, and that it is gone."""
+    if wanted.identifiers is not None:
+        yield "identity"
+    if wanted.key is not None:  # of a table of contacts `none`: they are no occurrence
+        yield "key"
+    if wanted.event is event.kind in ENDS.values():
+        yield "gone"
+    if wanted.telecom is not None:
+        yield from (f"contact.{field.rpartition('.')[2]}" for field, _ in event.demographics.telecom)
+
+
 def unread(folders: Sequence[Path], tried: Sequence[Tried]) -> list[Unread]:
     """Every message type, fact and slot of the person in the mapping folders that no test read, sorted by place.
 
@@ -127,19 +144,21 @@ def _lines(node: Node, kind: str, tried: Tried) -> dict[tuple[int, int], tuple[b
 
     What an overlay takes out (nothing written) does not count. A line with several names (an alias) is read under any.
     """
-    types = _types(node) or tuple(tried.types)  # an overlay may name none of its own
+    types = _types(node, kind) or tuple(tried.types)  # an overlay may name none of its own
     found: dict[tuple[int, int], tuple[bool, str]] = {}
-    for place, known, sentence in (*_entries(node, kind, types, tried), *_words(node, tried)):
+    for place, known, sentence in (*_entries(node, kind, types, tried), *_words(node, kind, tried)):
         before = found.get(place, (False, sentence))
         found[place] = (known or before[0], before[1])
     return found
 
 
-def _types(node: Node) -> tuple[str, ...]:
-    """The message types a mapping names, or the resource it reads."""
+def _types(node: Node, kind: str) -> tuple[str, ...]:
+    """The message types a mapping names, or the resource it reads, or the name of a table's own."""
     messages, resource = node.get("messages"), node.get("resource")
     if messages is not None:
         return tuple(messages.keys)
+    if kind == _ROWS:
+        return tuple(str(one.value) for one in (node.get("mapping"),) if one is not None)
     return () if resource is None else (str(resource.value),)
 
 
@@ -164,18 +183,30 @@ def _entry(section: str, name: str, kind: str, types: Sequence[str], tried: Trie
         return (kind, name) in tried.person, f"no test expects the person's `{name}`"
     if section == "flags":
         return (kind, f"flags.{name}") in tried.person, f"no test expects `{name}`: name it under `flags` of one"
-    fact = name if section == "facts" else f"visit_flags.{name}"
+    fact = name if section == "facts" else f"{section}.{name}"
     known = any((type_, fact) in tried.told for type_ in types)
     return known, f"no test expects `{name}`: name it under `{section}` of one"
 
 
-def _words(node: Node, tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
+def _words(node: Node, kind: str, tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
     """The words that decide, under `when`: read where a test of the message type or resource expects what they say."""
     messages = node.get("messages")
-    for type_ in _types(node):
+    for type_ in _types(node, kind):
+        if kind == _ROWS:
+            yield from _told_by_rows(node, type_, tried)
         when = node.get("when") if messages is None else messages.get(type_, "when")
         for word, place in when.keys.items() if when is not None else ():
             assert when is not None
             told = when.get(word, "event") or when.get(word, "ignored")
             known = told is not None and (type_, str(told.value)) in tried.came
             yield place, known, f"no test of a `{type_}` comes to `{word}`"
+
+
+def _told_by_rows(node: Node, mapping: str, tried: Tried) -> Iterator[tuple[tuple[int, int], bool, str]]:
+    """The event of a table, or what each word of its column means: read where a test expects that."""
+    codes = node.get("event", "codes")
+    holder, words = (node, ["event"]) if codes is None else (codes, list(codes.keys))
+    for word in words if "event" in node.keys else ():
+        told = holder.get(word)
+        came = SILENT if told is None or told.value == NOTHING else str(told.value)
+        yield holder.keys[word], (mapping, came) in tried.came, f"no test of a row of `{mapping}` comes to `{word}`"

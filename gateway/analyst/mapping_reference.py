@@ -14,6 +14,7 @@ from gateway.mapping.computed import Computation
 from gateway.mapping.fhir import schema as fhir
 from gateway.mapping.pack import COMPUTED, RESOURCE_COMPUTED, Pack
 from gateway.mapping.subjects import SUBJECTS
+from gateway.mapping.tables import schema as rows
 from gateway.model.facts import Sensitivity
 
 _HEAD = """\
@@ -33,6 +34,16 @@ _PARTS: tuple[tuple[str, tuple[Part, ...]], ...] = (
         ),
     ),
     ("A mapping of FHIR resources: `fhir/<name>.yaml`", (("", fhir.ResourceFile),)),
+    (
+        "A mapping of a table: `tables/<name>.yaml`",
+        (
+            ("", rows.RowFile),
+            ("identity", rows.IdentityTold),
+            ("event", rows.EventTold),
+            ("facts.<fact>", rows.ColumnTold),
+            ("gone", rows.GoneTold),
+        ),
+    ),
     ("A code table: `codes/<name>.yaml`", (("", schema.CodesFile), ("words.<word>", schema.WordEntry))),
     (
         "Tests beside a mapping: `<name>.test.yaml`",

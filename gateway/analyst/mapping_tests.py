@@ -1,4 +1,4 @@
-"""The tests beside each mapping: the very readers that `receive` uses, on a message or resource written as text."""
+"""The tests beside each mapping: the very readers that `receive` uses, on a message, resource or row written as text."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateway.analyst import spoken
-from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, MappingCase
+from gateway.analyst import row_cases, spoken
+from gateway.analyst.mapping_cases import CaseFile, EventExpected, Expected, FeedGiven, MappingCase
 from gateway.analyst.mapping_coverage import Tried
 from gateway.mapping.feed import Feed
 from gateway.mapping.fhir.reader import FhirReader
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import TEST_SUFFIX, Pack, load_pack
+from gateway.mapping.tables.reader import TableReader
 from gateway.model.errors import ConfigError
 from gateway.model.event import Fault, Format, PatientEvent, RawMessage, Reading, Severity
 from gateway.model.party import CLEARED
@@ -38,7 +39,7 @@ class Finding:
 
 
 def run(folders: Path | Sequence[Path], tried: list[Tried] | None = None) -> list[Finding]:
-    """Run every `hl7v2/*.test.yaml` and `fhir/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
+    """Run every `hl7v2/*.test.yaml`, `fhir/*.test.yaml` and `tables/*.test.yaml` of one or more mapping folders, a site's overlay after what it overrides.
 
     The tests of a folder see the mappings of that folder and of those before it. `tried` gets what the tests
     of each folder looked at, for `mapping_coverage.unread`. Raises ConfigError when mappings
@@ -63,33 +64,43 @@ def run(folders: Path | Sequence[Path], tried: list[Tried] | None = None) -> lis
 
 
 def case_files(folder: Path) -> list[Path]:
-    """The mapping tests of a folder: of messages, then of resources, each sorted by name."""
-    return [path for kind in ("hl7v2", "fhir") for path in sorted((folder / kind).glob(f"*{TEST_SUFFIX}"))]
+    """The mapping tests of a folder: of messages, then of resources, then of tables, each sorted by name."""
+    return [path for kind in ("hl7v2", "fhir", "tables") for path in sorted((folder / kind).glob(f"*{TEST_SUFFIX}"))]
 
 
 def run_file(pack: Pack, path: Path, tried: Tried | None = None) -> Iterator[Finding]:
     """Run the tests of one file. Raises ConfigError when it cannot be read."""
     node = load(path)
     cases = validate_node(CaseFile, node)
-    usual = _Bench(pack.of(cases.feed.source), cases.feed.feed())
+    usual = _Bench(pack, cases.feed, node.place)
     for number, case in enumerate(cases.tests):
-        bench = usual if case.feed is None else _Bench(pack.of(case.feed.source), case.feed.feed())
+        bench = usual if case.feed is None else _Bench(pack, case.feed, f"{path}:{_line(node, number)}:1")
         failures = tuple(_failures(bench, case, tried))
         yield Finding(file=str(path), line=_line(node, number), name=case.name, failures=failures)
 
 
 class _Bench:
-    """A feed and its readers."""
+    """A feed and its readers. `place`: where it is told. Raises ConfigError for a mapping of tables that is not there."""
 
-    def __init__(self, pack: Pack, feed: Feed) -> None:
+    def __init__(self, whole: Pack, given: FeedGiven, place: str) -> None:
+        pack, feed = whole.of(given.source), given.feed()
+        if wrong := pack.check_mappings({feed.name: (feed.mapping, place)}):
+            raise ConfigError(*wrong)
         self.feed = feed
         self._messages = Hl7v2Reader(pack, feed)
         self._resources = FhirReader(pack, feed)
+        self._rows = TableReader(pack, feed) if feed.mapping else None
+        self._family = pack.rows.get(feed.mapping)
 
     def read(self, case: MappingCase) -> Reading:
+        """What the reader makes of a test's input. Raises ValueError for a row that no source could tell."""
         if case.message is not None:
             return self._messages(self._raw(Format.HL7V2, body_of(case.message)))
-        return self._resources(self._raw(Format.FHIR, (case.resource or "").encode()))
+        if case.resource is None:
+            body = row_cases.body_of(self._family, case)
+            assert self._rows is not None, "a row without a mapping has no body"
+            return self._rows(self._raw(Format.TABLE, body))
+        return self._resources(self._raw(Format.FHIR, case.resource.encode()))
 
     def _raw(self, format_: Format, body: bytes) -> RawMessage:
         return RawMessage(source=self.feed.name, format=format_, body=body, received=_RECEIVED)
@@ -101,10 +112,15 @@ def _line(node: Node, number: int) -> int:
 
 
 def _failures(bench: _Bench, case: MappingCase, tried: Tried | None) -> Iterator[str]:
-    if (case.message is None) is (case.resource is None):
-        yield "a test needs either a `message` or a `resource`"
+    told = (case.message, case.resource, case.row, case.gone)
+    if sum(one is not None for one in told) != 1:
+        yield "a test needs either a `message`, a `resource`, a `row`, or the key of one that is `gone`"
         return
-    reading = bench.read(case)
+    try:
+        reading = bench.read(case)
+    except ValueError as error:
+        yield str(error)
+        return
     if tried is not None:
         tried.add(case, reading)
     yield from _outcome(reading, case.expect)

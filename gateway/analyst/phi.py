@@ -12,7 +12,9 @@ from gateway.analyst.phi_standard import BUILT_IN, FIELDS, SEGMENTS
 from gateway.mapping.pack import Family, Pack, ResourceFamily
 from gateway.mapping.schema import Source
 from gateway.mapping.subjects import SUBJECTS
-from gateway.model.facts import REFERENCE, VOCABULARY
+from gateway.mapping.tables.family import RowFamily
+from gateway.mapping.tables.schema import EventTold
+from gateway.model.facts import REFERENCE, ROW_KEY, VOCABULARY
 from gateway.model.rule import Rule
 from gateway.render.templates import Templates
 from gateway.render.values import allowed_names
@@ -109,6 +111,18 @@ class FieldRead:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ToldTo:
+    """A sink of the site: what becomes of `sources` is told there. `agreement`: with whom and until when, in words."""
+
+    name: str
+    kind: str
+    sources: tuple[str, ...]
+    rules: tuple[str, ...]
+    kinds: tuple[str, ...]
+    agreement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """The whole report; equal inputs give equal reports. `never`: segments and fields nothing reads, with meanings."""
 
@@ -119,6 +133,7 @@ class Budget:
     fields: tuple[FieldRead, ...]
     built_in: tuple[tuple[str, str, str], ...]
     never: tuple[tuple[str, str], ...]
+    sinks: tuple[ToldTo, ...] = ()
 
     @property
     def dropped(self) -> tuple[FieldRead, ...]:
@@ -126,8 +141,8 @@ class Budget:
         return tuple(one for one in self.fields if one.dropped)
 
 
-def budget(rules: RuleSet, pack: Pack, templates: Templates, kept: Kept) -> Budget:
-    """The report of a rule set under mappings. Raises RenderError for a template that does not compile."""
+def budget(rules: RuleSet, pack: Pack, templates: Templates, kept: Kept, sinks: Iterable[ToldTo] = ()) -> Budget:
+    """The report of a rule set under mappings, and of a site's sinks. Raises RenderError for a template that does not compile."""
     shown = tuple(_shown(rules, templates))
     fields = tuple(sorted(set(_fields(rules, pack, shown, kept)), key=_place))
     read = frozenset(path for one in fields for path in (one.field, one.field.partition(".")[0]))
@@ -144,6 +159,7 @@ def budget(rules: RuleSet, pack: Pack, templates: Templates, kept: Kept) -> Budg
         fields=fields,
         built_in=tuple((field, what, how) for field, (what, how) in BUILT_IN.items()),
         never=tuple(sorted(never, key=lambda one: _numbered(one[0]))),
+        sinks=tuple(sinks),
     )
 
 
@@ -196,6 +212,8 @@ def _fields(rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept) ->
             yield from told.family(family)
         for resource in one.resources.values():
             yield from told.resource(resource)
+        for rows in one.rows.values():
+            yield from told.rows(rows)
 
 
 def within(source: Source, resource: str) -> Source:
@@ -246,11 +264,37 @@ class _Told:
             if single is not None:
                 yield from self.other(family.name, whole(single), becomes, how)
 
+    def rows(self, family: RowFamily) -> Iterator[FieldRead]:
+        """What one mapping reads of the rows of its table; columns it does not name are never read (SN-02)."""
+
+        def line(column: str, becomes: str, kept: str, fact: str | None = None) -> FieldRead:
+            return self._line(f"{family.name}.{column}", family.name, becomes, fact, kept)
+
+        structural = SUBJECTS[family.about].structural
+        for fact, told in family.facts.items():
+            paths = [f"{family.name}.{path}" for path in told.every_path]
+            yield from self._fact(family.name, fact, Source(paths=paths, codes=told.codes), structural)
+        for one in family.identity:
+            yield line(one.column, "identifiers, to find the person", "not kept")
+        for slot, column in family.contact.items():
+            yield line(column, f"`patient.has_email` ({slot}: addresses a channel writes to)", _DIRECTORY)
+        for column in family.key:
+            kept = f"sealed; {self._kept.facts} after it is over; a keyed digest, while the row is there"
+            yield line(column, f"`{ROW_KEY}`", kept, ROW_KEY)
+        event = (family.event.column,) if isinstance(family.event, EventTold) else ()
+        gone = () if family.gone is None else (family.gone.column,)
+        for column in (*event, *gone):
+            yield line(column, "which event it is", _DROPPED)
+        if family.at is not None:
+            yield line(family.at, "when it last changed", "with the occurrence")
+        if family.occurred is not None:
+            yield line(family.occurred, "when it happened", "with the occurrence")
+
     def _occurrence(self, family: Family | ResourceFamily, whole: Callable[[Source], Source]) -> Iterator[FieldRead]:
         """What becomes an occurrence; `whole`: a source with its paths as the page writes them."""
         structural = SUBJECTS[family.about].structural if family.about != "Patient" else ()
         for fact, source in family.facts.items():
-            yield from self._fact(family, fact, whole(source), structural)
+            yield from self._fact(family.name, fact, whole(source), structural)
         for hold, source in family.visit_flags.items():
             becomes = f"hold of the occurrence: {hold}"
             yield from self.other(family.name, whole(source), becomes, "the reason, with the occurrence")
@@ -271,14 +315,12 @@ class _Told:
         for path in source.every_path:
             yield self._line(path, mapping, becomes, None, kept)
 
-    def _fact(
-        self, family: Family | ResourceFamily, fact: str, source: Source, structural: tuple[str, ...]
-    ) -> Iterator[FieldRead]:
+    def _fact(self, mapping: str, fact: str, source: Source, structural: tuple[str, ...]) -> Iterator[FieldRead]:
         used, column = fact in self._rules.facts_used, fact in structural
         kept = f"sealed; {self._kept.facts} after it is over" if used else "as a column of the occurrence"
         for path in source.every_path:
             kept_so = kept if used or column else _DROPPED
-            yield self._line(path, family.name, f"`{fact}`", fact, kept_so, dropped=not (used or column))
+            yield self._line(path, mapping, f"`{fact}`", fact, kept_so, dropped=not (used or column))
 
     def _line(
         self, path: str, mapping: str, becomes: str, fact: str | None, kept: str, *, dropped: bool = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from gateway.analyst.phi import Budget, FieldRead, Shown
+from gateway.analyst.phi import Budget, FieldRead, Shown, ToldTo
 
 _HEAD = """\
 # The PHI budget
@@ -46,13 +46,27 @@ def summary(told: Budget) -> Iterator[str]:
     fields = {one.field for one in told.fields}
     dropped = sorted({one.becomes.strip("`") for one in told.dropped})
     yield f"{len(fields)} fields read; mapped and dropped, because nothing uses it: {', '.join(dropped) or 'nothing'}"
+    for sink in told.sinks:
+        yield f"sink {sink.name} ({sink.kind}) is told what became of {_list(sink.sources)}; agreement: {sink.agreement}"
     segments = [name for name, _ in told.never if "-" not in name]
     yield f"segments never read: {', '.join(segments)}"
+
+
+def _sink(one: ToldTo) -> tuple[str, ...]:
+    every = ("all",)
+    return (one.name, one.kind, _list(one.sources), _list(one.rules or every), _list(one.kinds or every), one.agreement)
 
 
 def _parts(told: Budget) -> Iterator[str]:
     head = ("fact", "sensitivity", "rule", "purpose", "templates", "can reach", "above the ceiling of")
     yield _table("What patients are shown", head, map(_shown, told.shown))
+    if told.sinks:
+        heads = ("sink", "kind", "told of what came of", "rules", "kinds", "agreement")
+        yield _table(
+            "Who is told what became of it: a token, the source's own row key, rule, channel and reason",
+            heads,
+            map(_sink, told.sinks),
+        )
     columns = ("field", "mapping", "becomes", "sensitivity", "asked by", "gates", "templates", "can reach", "kept")
     yield _table(
         "What is read, and what becomes of it", columns, (_read(one) for one in told.fields if not one.dropped)

@@ -40,6 +40,8 @@ _PARTS: tuple[tuple[str, tuple[Part, ...]], ...] = (
             ("when", rule.WhenSection),
             ("cancel", rule.CancelSection),
             ("effective", rule.EffectiveSection),
+            ("campaign", rule.CampaignSection),
+            ("campaign.stop_when", rule.StopWhenSection),
             ("send", rule.SendSection),
             ("send.at", rule.AtSection),
             ("send.fallback", rule.FallbackSection),
@@ -183,6 +185,9 @@ def _events(pack: Pack) -> Iterator[tuple[str, ...]]:
         for resource in pack.resources.values():
             if any(kind is one.event for one in resource.when.values()):
                 found.setdefault(resource.name, []).append(resource.resource)
+        for rows in pack.rows.values():
+            if kind in rows.kinds:
+                found.setdefault(rows.name, []).append("a row")
         name = f"`{kind.value}`" + ("" if kind.fires else " (silent: no rule may name it)")
         messages = ", ".join(sorted({message for some in found.values() for message in some}))
         yield (

@@ -161,6 +161,7 @@ class CaseScene:
             location_sensitive=False,
             unmapped=unmapped(rule, case.facts),
             time_certain=certain(rule, case.facts),
+            held_out=False,
             request=1,
             patient=1,
             rule=rule.name,
@@ -173,6 +174,7 @@ class CaseScene:
             channel=channel,
             source_held=False,
             stopped=False,
+            campaign=None,  # a case is about one person, whoever approved what
             channel_stopped=False,
             feed_silent=False,
             holding=holding(rule, case.facts),

@@ -7,7 +7,9 @@ rule, that shares are a hundred together) is left to `caregate lint`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import BaseModel
@@ -18,6 +20,7 @@ from gateway.analyst.mapping_cases import CaseFile as MappingCaseFile
 from gateway.mapping.fhir.schema import ResourceFile
 from gateway.mapping.pack import COMPUTED, RESOURCE_COMPUTED
 from gateway.mapping.schema import CodesFile, MappingFile
+from gateway.mapping.tables.schema import RowFile
 from gateway.model.facts import VOCABULARY
 from gateway.model.when import DAY, HOUR, MINUTE
 from gateway.ruleset import editor
@@ -35,6 +38,7 @@ SINGLE: Mapping[str, type[BaseModel]] = {
     "rule-test.schema.json": CaseFile,
     "mapping.schema.json": MappingFile,
     "resource.schema.json": ResourceFile,
+    "table.schema.json": RowFile,
     "codes.schema.json": CodesFile,
     "mapping-test.schema.json": MappingCaseFile,
 }
@@ -45,6 +49,7 @@ FOLDERS: Mapping[str, tuple[tuple[str, type[BaseModel]], ...]] = {
         ("tests", MappingCaseFile),
         ("table", CodesFile),
         ("resource", ResourceFile),
+        ("columns", RowFile),
         ("mapping", MappingFile),
     ),
 }
@@ -61,8 +66,9 @@ def schemas() -> dict[str, Schema]:
     return {**single, **folders}
 
 
-def files() -> dict[str, str]:
-    """Every schema as the text of its file."""
+@cache
+def files() -> Mapping[str, str]:
+    """Every schema as the text of its file; made once, for it takes half a second."""
     return {name: json.dumps(schema, ensure_ascii=False, indent=1) + "\n" for name, schema in schemas().items()}
 
 
@@ -71,7 +77,7 @@ def definitions(models: list[type[BaseModel]]) -> dict[str, Schema]:
     # two models of one name are told apart by their modules; ours are asked for apart
     _, made = models_json_schema([(model, "validation") for model in models], by_alias=True)
     found: dict[str, Schema] = made["$defs"]
-    for mapping in found.keys() & {"MappingFile", "ResourceFile"}:
+    for mapping in found.keys() & {"MappingFile", "ResourceFile", "RowFile"}:
         found[mapping]["properties"]["facts"]["propertyNames"] = {"enum": list(VOCABULARY)}
     if "Source" in found:
         found["Source"]["properties"]["compute"] |= {"anyOf": [{"enum": _COMPUTATIONS, editor.KIND: _COMPUTATION}]}
@@ -181,7 +187,12 @@ def _typed(value: object) -> object:
         return {key: _typed(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_typed(one) for one in value]
-    return int(value) if isinstance(value, str) and value.isdigit() else value
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    return float(value) if "." in value else int(value)
+
+
+_NUMBER = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
 def _without_kinds(value: Any) -> Any:

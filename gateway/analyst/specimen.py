@@ -85,10 +85,11 @@ PEOPLE: tuple[Person, ...] = (
 def values(rule: Rule, person: Person, language: str, place: Location = LOCATION) -> dict[str, FactValue]:
     """The facts a rule reveals, as a feed might have told them of this person."""
     asked = {one.fact: one.values for one in rule.where if one.values}
-    needed = {rule.schedule.anchor}
+    # without these nothing is planned
+    needed = {rule.schedule.anchor, rule.expires, *(one.fact for one in rule.where if one.present is not False)}
     told: dict[str, FactValue] = {}
     for name in rule.reveals:
-        if person.only_needed and name not in needed and name not in asked:
+        if person.only_needed and name not in needed:
             continue
         choice = asked.get(name)
         told[name] = min(choice, key=str) if choice else _usual(name, person, language, place)

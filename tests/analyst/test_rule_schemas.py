@@ -32,13 +32,15 @@ schemas, files = cache(making.schemas), cache(making.files)
 
 
 def seen(value: object) -> object:
-    """A file as an editor's YAML 1.2 sees it: whole numbers and true and false are not text."""
+    """A file as an editor's YAML 1.2 sees it: numbers and true and false are not text."""
     if isinstance(value, dict):
         return {key: seen(one) for key, one in value.items()}
     if isinstance(value, list):
         return [seen(one) for one in value]
     if isinstance(value, str) and value.isdigit():
         return int(value)
+    if isinstance(value, str) and re.fullmatch(r"\d+\.\d+", value):
+        return float(value)
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
