@@ -31,7 +31,7 @@ from gateway.pipeline.portal import Portal
 from gateway.pipeline.receive import Receiver
 from gateway.pipeline.rounds import Keep, Rounds
 from gateway.pipeline.rules import Active, ActiveRules, activate, activations, in_force, newest
-from gateway.pipeline.site import Site, SourceEntry
+from gateway.pipeline.site import SinkEntry, Site, SourceEntry
 from gateway.pipeline.witnessing import Witness
 from gateway.policy import replies
 from gateway.policy.replies import meaning
@@ -39,7 +39,7 @@ from gateway.ports import Channel, Clock, Reader, Source, SystemClock
 from gateway.ruleset import RuleSet
 from gateway.ruleset.load import load as load_rules
 from gateway.ruleset.load import read_files
-from gateway.settings import Settings
+from gateway.settings import Settings, SinkSettings
 from gateway.settings.sections import KmsSection, Pkcs11Section
 from gateway.store import migrations, tables
 from gateway.store.engine import Store, parsed, sqlite_path
@@ -248,7 +248,20 @@ def _site(settings: Settings, store: Store, pack: Pack, agreements: Mapping[Chan
         allowed=allowed,
         agreements=agreements,
         public_url=settings.api.public_url,
+        sinks={name: _sink(sink) for name, sink in settings.sinks.items()},
         sensitivity=pack.sensitivity,
+    )
+
+
+def _sink(settings: SinkSettings) -> SinkEntry:
+    told = settings.told
+    return SinkEntry(
+        name=settings.name,
+        sources=frozenset(told.sources),
+        rules=frozenset(told.rules),
+        kinds=frozenset(told.kinds),
+        every=told.every,
+        agreement=settings.agreement,
     )
 
 
@@ -274,7 +287,8 @@ def _source_rows(settings: Settings, store: Store) -> dict[str, int]:
 def _pack(settings: Settings) -> Pack:
     overlays = [settings.mappings] if settings.mappings.is_dir() else []
     pack = load_pack([shipped("mappings"), *overlays])
-    if strange := pack.check_sources(settings.sources):
+    rows = {name: (source.mapping, source.where) for name, source in settings.sources.items()}
+    if strange := (*pack.check_sources(settings.sources), *pack.check_mappings(rows)):
         raise ConfigError(*strange)
     return pack
 
@@ -303,6 +317,10 @@ def _reader(pack: Pack, feed: Feed, facts: frozenset[str]) -> Reader:
         from gateway.mapping.fhir.reader import FhirReader
 
         return FhirReader(pack, feed, facts=facts)
+    if feed.format is Format.TABLE:
+        from gateway.mapping.tables.reader import TableReader
+
+        return TableReader(pack, feed, facts=facts)
     return Hl7v2Reader(pack, feed, facts=facts)
 
 
@@ -327,6 +345,7 @@ def feed_of(settings: Settings, name: str) -> Feed:
         also=source.also,
         systems=source.systems,
         refers=source.write_back.communications,
+        mapping=source.mapping,
     )
 
 
@@ -410,4 +429,5 @@ def rounds_of(gateway: Gateway) -> Rounds:
     retention = gateway.settings.retention
     waits = gateway.settings.intake.join_within
     keep = Keep(raw=retention.raw, facts=retention.facts, bodies=retention.bodies, parts=waits)
-    return Rounds(gateway.store, keep, gateway.settings.audit_heads)
+    sources = {one.id for one in gateway.site.sources.values()}
+    return Rounds(gateway.store, keep, gateway.settings.audit_heads, sources=sources)

@@ -22,11 +22,13 @@ from gateway.app.assembly import (
     sources_of,
 )
 from gateway.app.doors import behind_of, certificates_of, portal_routes_of, routes_of
+from gateway.app.extracts import extract
 from gateway.app.servers import remember
-from gateway.app.telling import tell_providers, tell_servers
+from gateway.app.telling import tell_providers, tell_servers, tell_sinks
 from gateway.app.watching import Reach, parts_of, watch_of
 from gateway.model.errors import CommandError
 from gateway.pipeline import restoring
+from gateway.pipeline.campaigns.ringing import Ringing
 from gateway.pipeline.doubts import Doubts
 from gateway.pipeline.intake import IntakeThread
 from gateway.ports import Channel, Hears, Route, Source
@@ -53,6 +55,7 @@ def run(gateway: Gateway, roles: Sequence[str], *, ready: Ready | None, stop: th
             _prepare(gateway)
         sources = sources_of(gateway.settings, gateway.clock) if intake else []
         remember(gateway, sources)
+        extract(gateway, sources)
         tell_servers(gateway, sources, stack)
         reach, listening = Reach(broker), threading.Event()
         _watch(gateway, roles, reach, sources, stack)
@@ -112,6 +115,10 @@ def _work(gateway: Gateway, broker: Any, ring: Callable[[Sequence[int]], None], 
     doubts.start()
     stack.callback(doubts.stop)
     tell_providers(gateway, stack)
+    tell_sinks(gateway, stack)
+    ringing = Ringing(gateway.store)
+    ringing.start()
+    stack.callback(ringing.stop)
     running = worker.start(broker, gateway.settings.worker.threads)
     stack.callback(worker.stop, running)
     dispatcher = dispatcher_of(gateway, ring)

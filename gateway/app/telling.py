@@ -1,4 +1,4 @@
-"""Who is told of opt-outs, and which servers of messages: by the process that has the connector of each."""
+"""Who is told of opt-outs, and which servers and sinks of messages: by the process that has the connector of each."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from gateway.app.assembly import Gateway
+from gateway.app.sections import made
 from gateway.model.errors import ConfigError
 from gateway.model.policy import Policy
 from gateway.pipeline.optouts import ProviderTarget, ServerTarget
+from gateway.pipeline.outcomes import Publishing
 from gateway.pipeline.revoking import Revoking
 from gateway.pipeline.writeback import WritingBack
-from gateway.ports import Source, SuppressesToo, WritesBack
+from gateway.ports import Sink, Source, SuppressesToo, WritesBack
 
 
 def tell_providers(gateway: Gateway, stack: ExitStack) -> None:
@@ -44,6 +46,16 @@ def tell_servers(gateway: Gateway, sources: Sequence[Source], stack: ExitStack) 
             writing = WritingBack(store, entries[name], server, lambda: _policy(gateway))
             writing.start()
             stack.callback(writing.stop)
+
+
+def tell_sinks(gateway: Gateway, stack: ExitStack) -> None:
+    """Tell the configured sinks what became of things until the stack is closed. Raises ConfigError."""
+    for name, settings in gateway.settings.sinks.items():
+        sink: Sink = made(settings.section, gateway.clock)
+        stack.callback(sink.close)
+        publishing = Publishing(gateway.store, gateway.site, gateway.site.sinks[name], sink, gateway.rules.current)
+        publishing.start()
+        stack.callback(publishing.stop)
 
 
 def _tells(gateway: Gateway, name: str) -> bool:

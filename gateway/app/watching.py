@@ -15,6 +15,7 @@ from gateway.app.assembly import Gateway
 from gateway.app.sections import made
 from gateway.model.alert import AlertKind, Condition
 from gateway.model.when import DAY, MINUTE, Millis
+from gateway.pipeline.campaigns.tripping import stop_what_leaves_its_bounds
 from gateway.pipeline.intake import IntakeThread
 from gateway.pipeline.watching import Check, Watch
 from gateway.ports import AlertSink, Clock, Source
@@ -90,6 +91,7 @@ def watch_of(gateway: Gateway, roles: Sequence[str], reach: Callable[[], bool], 
         environment=settings.environment,
         host=host(),
         repeat=settings.alert_repeat,
+        campaigns=lambda: stop_what_leaves_its_bounds(gateway.store, gateway.rules.current().ruleset),
     )
 
 
