@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Protocol
 
@@ -36,13 +37,14 @@ Folder = Annotated[
 class Packs:
     """What is looked at: a rule folder, mapping folders in the order they are read, and what the configuration gets wrong.
 
-    `sources`: those of the configuration `config`; both None without one.
+    `sources`: those of the configuration `config`; both None without one. `rows`: of its sources of rows, the mapping and where.
     """
 
     rules: Path
     mappings: tuple[Path, ...]
     problems: tuple[str, ...] = ()
     sources: frozenset[str] | None = None
+    rows: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     config: Path | None = None
 
 
@@ -72,7 +74,8 @@ def _of_site(config: Path, own: Path, *, secrets: bool) -> Packs:
     seen = examine(config, secrets=secrets)
     problems = (*seen.problems, *wrong_sections(seen.sections, seen.time_limit, seen.senders))
     packs = _of(seen.rules, own, seen.mappings, tuple(dict.fromkeys(problems)))
-    return replace(packs, config=config, sources=frozenset(one.name for one in seen.sections if one.group == "sources"))
+    sources = frozenset(one.name for one in seen.sections if one.group == "sources")
+    return replace(packs, config=config, sources=sources, rows=seen.rows)
 
 
 def _of(rules: Path, own: Path, overlay: Path, problems: tuple[str, ...] = ()) -> Packs:
@@ -149,7 +152,7 @@ def _findings(packs: Packs) -> list[Finding]:
     except ConfigError as error:
         broken = sorted(finding_of(problem, "CG002") for problem in error.problems)
         return [*found, *broken, *lint_paths(packs.mappings), *lint_rules(packs.rules, today=today)]
-    strange = () if packs.sources is None else pack.check_sources(packs.sources)
+    strange = () if packs.sources is None else (*pack.check_sources(packs.sources), *pack.check_mappings(packs.rows))
     found += [finding_of(problem, "CG002") for problem in strange]
     rules = lint_rules(packs.rules, events=pack.kinds(), codes=pack.words(), triggers=_triggers(pack), today=today)
     return [*found, *lint_paths(packs.mappings), *rules]
@@ -163,6 +166,8 @@ def _triggers(pack: Pack) -> dict[str, frozenset[str]]:
             every = (trigger, *trigger.when.values())
             kinds = frozenset(one.event.value for one in every if one.event is not None and one.event.fires)
             found[type_] = found.get(type_, frozenset()) | kinds
+    for rows in (rows for one in pack.every for rows in one.rows.values()):
+        found[rows.name] = found.get(rows.name, frozenset()) | {kind.value for kind in rows.kinds}
     for resource in (resource for one in pack.every for resource in one.resources.values()):
         kinds = frozenset(
             one.event.value for one in resource.when.values() if one.event is not None and one.event.fires

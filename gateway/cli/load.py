@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 import typer
 
 from gateway.cli import newsite, site
-from gateway.cli.terminal import emit, note, printable, say
+from gateway.cli.loadbar import bar_of
+from gateway.cli.loadrows import Pouring
+from gateway.cli.terminal import emit, note, say
 from gateway.cli.unpack import Mismatch, Piece, files_under, patients_first, unpack
 from gateway.model.errors import CommandError
 from gateway.model.event import Format, Outcome, RawMessage, Result
@@ -30,27 +31,42 @@ RESULTS = tuple(result for result in Result if result is not Result.FAILED)
 
 
 def load(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders of HL7 v2, or of FHIR.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files or folders of HL7 v2, FHIR or rows.")],
     config: site.Config = None,
     source: Annotated[str | None, typer.Option("--source", metavar="NAME", help="The source they are read as.")] = None,
-    baseline: Annotated[bool, typer.Option("--baseline", help="Store state, plan nothing: go-live day.")] = False,
+    baseline: Annotated[
+        bool | None, typer.Option("--baseline/--no-baseline", help="Store state, plan nothing: go-live day.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Of rows: only say what would come of them.")] = False,
     json: site.Json = False,
 ) -> None:
     """Read files as if a feed sent them; a line a message. Of FHIR: NDJSON, resources, and Bundles of any size.
+
+    Of rows (a source of `kind: tables`): one file, or one folder whose files are one table; a line for each row that does
+    not fit. The first table is a baseline unless `--no-baseline`; who is missing from a later whole table has left.
 
     Without any configuration a site is made for the occasion and thrown away. Exit code 1 when anything was not taken:
     a file, a message that was rejected or quarantined, a batch whose count is wrong. Interrupted, it is said again: what
     was taken is a duplicate then, and has no second effect.
 
-    Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7
+    Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7 · caregate load --source cdp --dry-run members.csv
     """
     files = files_under(paths)
-    with _gateway(config) as gateway, _bar(files, wanted=not json) as (show, read):
+    with _gateway(config, activates=not dry_run) as gateway, bar_of(files, wanted=not json) as (show, read):
         name = _source(gateway, source)
+        if gateway.feeds[name].format is Format.TABLE:
+            pouring = Pouring(gateway, name, baseline=baseline, dry_run=dry_run, json=json, show=show, read=read)
+            if not pouring.all(paths):
+                raise typer.Exit(1)
+            return
+        if dry_run:
+            raise CommandError(
+                "--dry-run is for files of rows: messages are looked at by `caregate hl7` and `caregate fhir show`"
+            )
         from gateway.cli.ahead import reading_ahead  # heavy: `--help` is there at once
 
         with reading_ahead(gateway, name, sum(file.stat().st_size for file in files)) as ahead:
-            loading = Loading(gateway, name, baseline=baseline, json=json, show=show, ahead=ahead)
+            loading = Loading(gateway, name, baseline=bool(baseline), json=json, show=show, ahead=ahead)
             for file in loading.ordered(files):
                 loading.file(file, read)
             loading.flush()
@@ -230,24 +246,3 @@ def _gateway(config: Path | None, *, activates: bool = True) -> Iterator[Gateway
         )
         with site.opened(here / site.NAME, activates=True) as gateway:
             yield gateway
-
-
-@contextmanager
-def _bar(files: Sequence[Path], *, wanted: bool) -> Iterator[tuple[Callable[[str], None], Callable[[int], None]]]:
-    """(show a line, count bytes as read): with a progress bar on a terminal, without anywhere else."""
-    if not (wanted and sys.stderr.isatty()):
-        yield say, lambda _bytes: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn
-
-    on_screen = sys.stdout.isatty()
-    console = Console(stderr=not on_screen)
-    with Progress("reading", BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=console) as bar:
-        whole = bar.add_task("", total=sum(file.stat().st_size for file in files))
-        show = (
-            (lambda line: console.print(printable(line), markup=False, highlight=False, soft_wrap=True))
-            if on_screen
-            else say
-        )
-        yield show, lambda count: bar.advance(whole, count)

@@ -60,6 +60,14 @@ sources:
   #   organization: lakeside
   #   authority: LAKESIDE
   #   path: drop                  # make this folder; what was read moves to drop/done or drop/failed
+  # cdp:
+  #   kind: tables                # rows of CSV, NDJSON or Parquet that a platform drops; README of mappings/tables
+  #   organization: lakeside
+  #   authority: LAKESIDE         # whose numbers the rows call people by; a feed above must have told of them
+  #   mapping: audience-members   # what a row means: a file of mappings/tables, shipped or yours
+  #   path: audiences             # make this folder
+  #   files: csv
+  #   mode: snapshot              # each file is the whole table, and who is missing has left; or `changes`
 
 channels:
   email:
@@ -82,6 +90,9 @@ channels:
   #   agreement: {party: Texts Inc, signed: 2026-01-05, expires: 2028-01-05}
   # portal: {kind: portal}        # what may not travel in the open is picked up on pages of our own; until it is here
   #                               # the rules about results send nothing
+
+# sinks:                          # who is told what became of their rows: sent, withheld and why, bounced, opted out, …
+#   back: {kind: parquet, path: results, sources: [cdp], agreement: {none_needed: a disk of our own}}
 
 # api:                            # links in messages lead there; needed by the portal
 #   public_url: https://messages.lakeside.example

@@ -11,7 +11,8 @@ from gateway.cli import analyst, site
 from gateway.cli.terminal import emit, note, say
 
 if TYPE_CHECKING:
-    from gateway.analyst.phi import Kept
+    from gateway.analyst.phi import Kept, ToldTo
+    from gateway.model.agreement import Agreement
 
 
 def phi(
@@ -35,7 +36,7 @@ def phi(
     packs = analyst._packs(folder, config, secrets=False)  # noqa: SLF001 - the same folders as lint and test
     rules = load(packs.rules)
     templates = Templates(packs.rules / "templates")
-    told = budget(rules, load_pack(packs.mappings), templates, _kept(folder, config))
+    told = budget(rules, load_pack(packs.mappings), templates, _kept(folder, config), _sinks(folder, config))
     if markdown is not None:
         markdown.write_text(page(told), encoding="utf-8")
         note(f"wrote {markdown}")
@@ -54,6 +55,31 @@ def _kept(folder: Path | None, config: Path | None) -> Kept:
     here = folder is None and site.find(config) is not None
     told = site.settings(config, secrets=False).retention if here else RetentionSection()
     return Kept(raw=_days(told.raw), facts=_days(told.facts), bodies=_days(told.bodies))
+
+
+def _sinks(folder: Path | None, config: Path | None) -> list[ToldTo]:
+    """Whom the site tells what became of things."""
+    from gateway.analyst.phi import ToldTo
+
+    if folder is not None or site.find(config) is None:
+        return []
+    return [
+        ToldTo(
+            name=name,
+            kind=one.section.kind,
+            sources=one.told.sources,
+            rules=one.told.rules,
+            kinds=tuple(one.told.kinds),
+            agreement=_agreement(one.agreement),
+        )
+        for name, one in site.settings(config, secrets=False).sinks.items()
+    ]
+
+
+def _agreement(told: Agreement | None) -> str:
+    if told is None:
+        return "none on file: nothing is told"
+    return told.because or f"{told.party}, until {told.expires}"
 
 
 def _days(millis: int) -> str:

@@ -22,9 +22,11 @@ _WORDS = {
     "quarantine": "messages that cannot be read wait in quarantine (caregate quarantine list)",
     "holds": "sends wait for a person (caregate worklist)",
     "fetches": "resources could not be read from their server (caregate fetches list)",
+    "extracts": "what a table says of many people at once was not believed (caregate tables status)",
     "writebacks": "a server could not be told of messages (caregate writebacks list)",
     "revocations": "others could not be told of an opt-out (caregate consent revocations)",
     "agreements": "a channel's business-associate agreement is missing, over, or over within 30 days (caregate.yaml)",
+    "campaigns": "a campaign waits for somebody (caregate campaign list)",
     "alerts": "alerts stand (the lines `alert` above)",
     "sends-overdue": "sends that are due are not decided: does a process with the role `work` run?",
     "audit-unsealed": "the audit log is not being sealed",
@@ -89,6 +91,8 @@ def _report(report: StatusReport) -> None:
     if report.outbox:
         rows = [(one.count, one.state, one.reason, moment(one.first_due)) for one in report.outbox]
         table(("sends", "state", "why they wait", "first due"), rows)
+    for known in report.campaigns:
+        say(f"campaign {known.rule} {known.said}" + (f", {known.sent} sent" if known.sent else ""))
     for one in report.alerts:
         where = f"alert {one.kind} {one.source} {one.host}".rstrip()
         say(f"{where}, since {moment(one.since)}: {SAID[AlertKind(one.kind)]}")
