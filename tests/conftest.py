@@ -21,6 +21,7 @@ from gateway.ports import SetClock
 from gateway.store.engine import Store
 from gateway.store.keyring import Keyring
 from gateway.store.migrations import migrate
+from tests import compiled
 
 # a busy machine is no failure: nothing in a test is timed
 hypothesis.settings.register_profile("caregate", deadline=None)
@@ -36,6 +37,19 @@ def absent(what: str, why: object) -> None:
     if os.environ.get("CI") == "true":
         pytest.fail(text)
     pytest.skip(text)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Beside others, files with slow tests come first: at the end no process is left alone with one."""
+    if hasattr(config, "workerinput"):
+        slow = {item.path for item in items if item.get_closest_marker("slow")}
+        items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _compiled_once() -> Iterator[None]:
+    with compiled.once():
+        yield
 
 
 @pytest.fixture

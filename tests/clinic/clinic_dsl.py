@@ -31,6 +31,7 @@ from gateway.model.party import Identifier
 from gateway.model.verdict import Reason
 from gateway.model.when import DAY, HOUR, MINUTE, SECOND, Millis, to_datetime, to_millis
 from gateway.pipeline import inspect
+from gateway.pipeline.campaigns import ringing
 from gateway.ports import Envelope, Handover, SetClock
 from gateway.store import tables
 from gateway.store.keyring import Keyring
@@ -411,7 +412,8 @@ class Clinic:
         return None if found is None else found[0]
 
     def looks(self) -> None:
-        """One round of the dispatcher, and every doorbell answered."""
+        """One round of whoever asks again and of the dispatcher, and every doorbell answered."""
+        ringing.ask_again(self.gateway.store)
         self.dispatcher.once()
         self.answers_doorbells()
 

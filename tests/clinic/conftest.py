@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -16,12 +15,9 @@ from clinic_canary import Finder, Overheard, dump, file_bytes
 from clinic_dsl import Clinic, OpenClinic
 
 from gateway import telemetry
-from gateway.app import assembly
 from gateway.model.errors import CaregateError
 from gateway.ports import SetClock
-from gateway.settings import references
 from gateway.store.keyring import Keyring
-from tests.remembered import remembering
 
 
 @pytest.fixture
@@ -38,22 +34,6 @@ def overheard(monkeypatch: pytest.MonkeyPatch) -> Iterator[Overheard]:
     telemetry.configure(json=True, level="DEBUG", stream=heard.log, hooks=False)
     yield heard
     telemetry.reset()
-
-
-_once = (remembering(assembly.load_pack), cache(references.kinds), remembering(assembly.Hl7v2Reader))
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _compiled_once() -> Iterator[None]:
-    """The shipped mappings are read and compiled once for all clinics: they are pure, and every clinic's are the same.
-
-    For these modules alone: other tests of the same process change their mappings.
-    """
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assembly, "load_pack", _once[0])
-        patch.setattr(references, "kinds", _once[1])
-        patch.setattr(assembly, "Hl7v2Reader", _once[2])
-        yield
 
 
 @pytest.fixture

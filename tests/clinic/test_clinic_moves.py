@@ -193,6 +193,33 @@ def test_the_same_appointment_of_both_is_told_once(clinic: Clinic) -> None:
     assert clinic.arrivals("Ann") == ["2026-03-13 09:30", "2026-03-19 09:30"]
 
 
+def test_a_death_in_the_batch_of_a_merge_ends_what_both_waited_for(clinic: Clinic) -> None:
+    """PI-12: what was booked before, and in this very batch under the number that died, is the survivor's by then."""
+    twins(clinic)
+    clinic.books("Ann", on=FIRST)
+    clinic.books("Anna", on="2026-04-20 09:30")
+    clinic.hears_together(
+        clinic.schedules("S12", "Anna", start="2026-04-22 09:30", appointment="A900"),
+        clinic.visit("A40", "Ann", extra=[f"MRG|{number(clinic, 'Anna')}"]),
+        clinic.visit("A31", "Ann", pid={30: "Y"}),
+    )
+    assert (clinic.planned("Ann"), clinic.ended("Ann")) == ([], ["deceased"] * 6)
+
+
+def test_a_death_in_the_batch_in_which_a_visit_changed_hands_ends_what_waits_for_the_new_patient(
+    clinic: Clinic,
+) -> None:
+    """D-06, PI-12: the visit is Ben's when Ben dies."""
+    clinic.enrols("Ann")
+    clinic.enrols("Ben")
+    clinic.books("Ann", on=FIRST, appointment="A001")
+    clinic.hears_together(
+        clinic.schedules("S12", "Ben", start=FIRST, appointment="A001"),
+        clinic.visit("A31", "Ben", pid={30: "Y"}),
+    )
+    assert (clinic.waiting("Ben"), clinic.ended("Ben")) == ([], ["deceased"] * 2)
+
+
 def test_a_merge_is_taken_back(clinic: Clinic) -> None:
     """AD-31: each their own again with what waited for them; both wait until somebody looks."""
     twins(clinic)

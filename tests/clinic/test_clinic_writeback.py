@@ -39,11 +39,11 @@ def ehr(open_clinic: OpenClinic) -> Ehr:
     return found
 
 
-def receives(clinic: Clinic, status: ReceiptStatus) -> None:
-    """The mail system tells of Ann's newest message."""
+def receives(clinic: Clinic, status: ReceiptStatus, handle: str = "Ann") -> None:
+    """The mail system tells of somebody's newest message."""
     gateway = clinic.gateway
     with gateway.store.read() as unit:
-        rows = unit.lookup(tables.communication, ("id",), "patient", [clinic.token("Ann")])
+        rows = unit.lookup(tables.communication, ("id",), "patient", [clinic.token(handle)])
     told = Receipt(
         channel=ChannelKind.EMAIL, event=str(status), status=status, at=clinic.clock.now(), communication=max(rows)[0]
     )

@@ -22,7 +22,7 @@ from crash_spans import Spans, plain
 
 import connectors.channels.email
 import connectors.sources.mllp
-from connectors.sources.folder import filing
+from connectors.sources.drops import filing
 from gateway import telemetry, worker
 from gateway.app import assemble
 from gateway.app.assembly import deliverer_of

@@ -49,7 +49,7 @@ _DUE = Statement(
 
 
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["crash_child"])
+_forks.set_forkserver_preload(["crash_child", "backup_child"])
 
 
 @functools.cache
@@ -64,6 +64,16 @@ def _warm() -> None:
             del os.environ["PYTHONPATH"]
         else:
             os.environ["PYTHONPATH"] = before
+
+
+def forked(target: Callable[..., None], *told: Any) -> int:
+    """The exit code of what is done in a process of its own that need not import everything anew, negative for a signal."""
+    _warm()
+    process = _forks.Process(target=target, args=told, daemon=True)
+    process.start()
+    process.join(4 * PATIENCE)
+    assert process.exitcode is not None, "it has not ended"
+    return process.exitcode
 
 
 class Child:

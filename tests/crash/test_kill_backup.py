@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import signal
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from backup_child import be
 from crash_mail import PostOffice
-from crash_parts import House
-from crash_tools import ROOT, caregate, sentence_of
+from crash_parts import House, forked
+from crash_tools import caregate, sentence_of
 
 from gateway.model.when import DAY
 from gateway.store.backup import read
@@ -22,7 +20,6 @@ from gateway.store.keyring import Keyring
 from gateway.store.migrations import migrate
 
 pytestmark = pytest.mark.slow
-CHILD = Path(__file__).with_name("backup_child.py")
 MOST = 60
 
 
@@ -45,13 +42,9 @@ def site(tmp_path: Path, post_office: PostOffice) -> Path:
 
 def _killed(site: Path, step: int, *words: str) -> int:
     """The exit code of the command, killed at a step."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CAREGATE_CONFIG": str(site / "caregate.yaml")}
-    done = subprocess.run(
-        [sys.executable, str(CHILD), str(step), *words],
-        cwd=site, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode in (0, -signal.SIGKILL), done.stdout + done.stderr
-    return done.returncode
+    code = forked(be, step, site, site / "told", *words)
+    assert code in (0, -signal.SIGKILL), (site / "told").read_text()
+    return code
 
 
 def _rows(database: Path) -> int:

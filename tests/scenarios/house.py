@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from functools import cache
 from typing import Any
-from unittest.mock import patch
 
-from gateway.app import assembly
 from gateway.app.assembly import assemble, deliverer_of, dispatcher_of, settler_of
-from gateway.mapping.pack import Pack
 from gateway.model.agreement import Agreement
 from gateway.model.consent import ChannelKind
-from gateway.pipeline import bundles
 from gateway.pipeline.doubts import Doubts
 from gateway.ports import Channel, SetClock
-from gateway.settings import Settings, references
+from gateway.settings import Settings
 from gateway.store.keyring import Keyring
 
 
@@ -55,28 +48,3 @@ def furnished(gateway: Any, channels: dict[ChannelKind, Channel]) -> Any:
     for kind in channels:
         gateway.site.agreements.setdefault(kind, Agreement(party="", because="the scenarios"))
     return gateway
-
-
-@contextmanager
-def compiled_once() -> Iterator[None]:
-    """Mappings are read and compiled once: they are pure, and every house's are the same."""
-    with (
-        patch.object(assembly, "load_pack", _remembering(assembly.load_pack)),
-        patch.object(references, "kinds", cache(references.kinds)),
-        patch.object(assembly, "Hl7v2Reader", _remembering(assembly.Hl7v2Reader)),
-        patch.object(bundles, "compiled", _remembering(bundles.compiled)),
-    ):
-        yield
-
-
-def _remembering(make: Callable[..., Any]) -> Callable[..., Any]:
-    made: dict[str, tuple[tuple[object, ...], Any]] = {}
-
-    def remember(*told: Any, **named: Any) -> Any:
-        ids = [id(one) if isinstance(one, Pack) else repr(one) for one in told]
-        key = repr((ids, sorted((name, sorted(value)) for name, value in named.items())))
-        if key not in made:
-            made[key] = (told, make(*told, **named))  # what was told is kept: its id must not be used again
-        return made[key][1]
-
-    return remember

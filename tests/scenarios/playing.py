@@ -16,9 +16,9 @@ from gateway import telemetry
 from gateway.ports import SetClock
 from gateway.store.keyring import Keyring
 from gateway.store.migrations import migrate
+from tests import compiled
 from tests.bench.servers import Postgres
 from tests.scenarios.databases import Database, Server, Sqlite, running, template
-from tests.scenarios.house import compiled_once
 from tests.scenarios.plans import BEGINS, Plan
 from tests.scenarios.site import write_site
 from tests.scenarios.world import World
@@ -66,7 +66,7 @@ class Playground:
         self._stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
         telemetry.configure(json=True, level="CRITICAL", hooks=False)
         self._stack.callback(telemetry.reset)
-        self._stack.enter_context(compiled_once())
+        self._stack.enter_context(compiled.once())
         self.settings = write_site(self.folder)
         self.keyring = Keyring.create(self.folder / "keys.json")
         self._fresh = self._postgres() if self._store == "postgresql" else self._sqlite()
