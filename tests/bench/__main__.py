@@ -12,13 +12,35 @@ from pathlib import Path
 from typing import Any
 
 from gateway.store.migrations import migrate
-from tests.bench import crowded, micro, ndjson, notified, outbox, replayed, rule_folder, sampling, sending
+from tests.bench import (
+    campaign,
+    crowded,
+    extracted,
+    micro,
+    ndjson,
+    notified,
+    outbox,
+    replayed,
+    rule_folder,
+    sampling,
+    sending,
+)
 from tests.bench.known import World
 from tests.bench.lines import Bench, Line
 from tests.bench.servers import Postgres
 
 CONNECTIONS = (1, 8, 32)
-APART = (rule_folder, crowded, replayed, outbox, sending, notified, ndjson)  # each makes a world of its own
+APART = (
+    rule_folder,
+    crowded,
+    replayed,
+    outbox,
+    sending,
+    notified,
+    ndjson,
+    extracted,
+    campaign,
+)  # each makes a world of its own
 
 
 def lines() -> list[Line]:
