@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
+# hundreds of processes would each compile all they import
+unexport PYTHONDONTWRITEBYTECODE
 
 # the first Python that is new enough and can make virtual environments
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -14,10 +16,11 @@ PURE := gateway/model/*,gateway/policy/*,gateway/ruleset/*,gateway/mapping/*
 # the tests of the pure packages, run under coverage; the others would be a third slower for nothing
 PURE_TESTS := tests/model tests/policy tests/rules tests/mapping tests/yamlfile tests/fuzz/test_fuzz_bounds.py
 ONLY ?=
-# as many tests at a time as there are cores, four at most: each process starts database servers of its own
-AT_ONCE := -n auto --maxprocesses 4 --dist loadfile
+BESIDE ?=
+# more tests at a time than there are cores, for they wait a good deal; six at most: each process starts database servers of its own
+AT_ONCE = -n $(shell $(RUN)python -c 'import os; print(min(6, (os.cpu_count() or 1) + 2))') --dist loadfile --no-loadscope-reorder
 
-.PHONY: help demo test check lint types contracts packs coverage bench long fuzz soak scenarios lock reference clean
+.PHONY: help demo test check lint types contracts packs coverage quick pure rest bench long fuzz soak scenarios lock reference clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -42,10 +45,8 @@ demo: $(V)/.demo ## the whole way through the house, in seconds: a feed in, e-ma
 
 test: $(V)/.test ## everything: style, types, contracts, rule and mapping tests, pytest with its coverage gates
 	@echo "== style"; $(MAKE) --no-print-directory lint
-	@echo "== types"; $(MAKE) --no-print-directory types
-	@echo "== contracts"; $(MAKE) --no-print-directory contracts
-	@echo "== rules and mappings"; $(MAKE) --no-print-directory packs
-	@echo "== tests"; $(MAKE) --no-print-directory coverage
+	@echo "== types, contracts, rules and mappings, the pure packages; beside them every other test"
+	@$(MAKE) --no-print-directory coverage BESIDE='types contracts packs'
 
 check: $(V)/.test ## the quick part: style, types, contracts, rules, and every test that is not slow
 	@$(MAKE) --no-print-directory lint types contracts packs
@@ -67,12 +68,23 @@ packs: $(V)/.test ## the shipped rules and mappings: lint, and the tests beside 
 
 coverage: $(V)/.test ## pytest, with 100 % of branches on the pure packages by the tests that are theirs
 	@mkdir -p build
-	@rm -f build/*.xml
+	@rm -rf build/*.xml build/cache
+	@trap '$(RUN)python .ci/skipped.py build/pure.xml build/tests.xml build/again.xml' EXIT; \
+	$(MAKE) --no-print-directory -j2 quick rest
+
+# one after the other on one core while `rest` has the others; told in one piece
+quick: $(V)/.test
+	@bad=0; for part in $(BESIDE) pure; do echo "== $$part"; $(MAKE) --no-print-directory "$$part" || { bad=1; break; }; done > build/quick.log 2>&1 || true; \
+	cat build/quick.log; exit $$bad
+
+pure: $(V)/.test
 	@$(RUN)coverage erase
-	@trap '$(RUN)python .ci/skipped.py build/pure.xml build/tests.xml' EXIT; \
-	$(RUN)coverage run -m pytest --junitxml=build/pure.xml $(PURE_TESTS); \
-	$(RUN)coverage report --include='$(PURE)' --skip-covered --show-missing --fail-under=100; \
-	$(RUN)python -m pytest $(AT_ONCE) --junitxml=build/tests.xml $(addprefix --ignore=,$(PURE_TESTS))
+	@$(RUN)coverage run -m pytest -p no:cacheprovider -q --junitxml=build/pure.xml $(PURE_TESTS)
+	@$(RUN)coverage report --include='$(PURE)' --skip-covered --show-missing --fail-under=100
+
+rest: $(V)/.test
+	@$(RUN)python -m pytest $(AT_ONCE) -o cache_dir=build/cache --junitxml=build/tests.xml $(addprefix --ignore=,$(PURE_TESTS)) \
+	|| $(RUN)python .ci/again.py $$? build/cache build/tests.xml build/again.xml
 
 bench: $(V)/.test ## figures as JSON lines; a part with ONLY=mllp
 	@$(RUN)python -m tests.bench $(if $(ONLY),--only $(ONLY))

@@ -1,4 +1,4 @@
-"""Says at the end of `make test` what was not run and why, so that a green run never hides a missing server."""
+"""Says at the end of `make test` what was not run and why, and what passed only alone, so that a green run hides neither."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree as ET
+
+from again import unsteady
 
 
 def skipped(path: str) -> Counter[str]:
@@ -15,13 +17,20 @@ def skipped(path: str) -> Counter[str]:
     return Counter(mark.get("message", "no reason given") for mark in marks if mark is not None)
 
 
-def main() -> None:
-    """Print the reasons, most frequent first."""
-    reasons = sum((skipped(path) for path in sys.argv[1:] if Path(path).exists()), Counter[str]())
+def main(pure: str, first: str, again: str) -> None:
+    """Print the reasons, most frequent first, and then what is unsteady."""
+    reasons = sum((skipped(path) for path in (pure, first) if Path(path).exists()), Counter[str]())
     print(f"\nskipped: {reasons.total() or 'nothing'}")
     for reason, count in reasons.most_common():
         print(f"  {count} × {reason}")
+    shaky = sorted(unsteady(first, again)) if Path(first).exists() else []
+    if shaky:
+        print(
+            f"\nUNSTEADY: {len(shaky)} failed among the others and passed alone. Each is a bug of the test or of Caregate:"
+        )
+    for place, name in shaky:
+        print(f"  !! {place}::{name}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])
