@@ -243,7 +243,7 @@ class TableShape:
 
     `columns`: name → type (`gateway.rowcells.ColumnType`), in the order of the file. `key`: the columns that tell rows
     apart. `at`: the column with the time of a row's version, for watermarks. `gone`: a column and the values by which
-    a row says of itself that it is deleted.
+    a row says of itself that it is deleted. `contact`: whether a row may change how its person is reached.
     """
 
     mapping: str
@@ -251,6 +251,7 @@ class TableShape:
     key: tuple[str, ...]
     at: str | None = None
     gone: tuple[str, frozenset[str]] | None = None
+    contact: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -397,6 +398,43 @@ class PoursFiles(Protocol):
         (what cannot be used), GuardError and StoreError.
         """
         ...
+
+
+@runtime_checkable
+class TakesRows(Protocol):
+    """A source whose messages may be rows of a table, one by one: it is told what they are before `start`."""
+
+    def rows_are(self, shape: TableShape) -> None:
+        """What a row is; called only where the source is one of rows. Raises ConfigError where such rows cannot come this way."""
+        ...
+
+
+@runtime_checkable
+class Lags(Protocol):
+    """A source whose messages wait elsewhere until we take them."""
+
+    @property
+    def queue(self) -> QueueState:
+        """As it was seen last; never blocks."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueState:
+    """What a source knows of its queue. `waiting`: messages not settled, `since`: the oldest of them (Millis), None: not told.
+
+    `taken` and `again`: messages since the start, and those the broker had given out before. `at`: when it was seen,
+    Millis; 0 before the first time. `connected`: whether there is a connection now. `said`: why the last one failed or was
+    lost, in words of ours; "" while there is one.
+    """
+
+    at: Millis = 0
+    connected: bool = False
+    waiting: int | None = None
+    since: Millis | None = None
+    taken: int = 0
+    again: int = 0
+    said: str = ""
 
 
 class Source(Protocol):

@@ -27,6 +27,7 @@ class Unfit(StrEnum):
     LONG = "long"
     CHARACTERS = "characters"
     KEYLESS = "keyless"
+    DELIVERY = "delivery"
 
 
 RULES: Mapping[Unfit, str] = {
@@ -35,6 +36,7 @@ RULES: Mapping[Unfit, str] = {
     Unfit.LONG: "the row is longer than a row may be",
     Unfit.CHARACTERS: "the line is not in the characters that its file is declared to be in",
     Unfit.KEYLESS: "the row does not tell its key",
+    Unfit.DELIVERY: "what a broker gave could not be taken for rows: its text begins with why",
 }
 
 

@@ -22,7 +22,8 @@ class Feed:
     speaks it, `base` that server's URL without a slash at the end (logical ids are its), `also` what else it
     calls itself in references, and `systems`, the identifier systems (URIs) that other feeds know by an assigning authority's name: so the same number is the same person, visit
     or order in HL7 v2 and in FHIR. `refers`: which resource told an occurrence is kept with it, sealed, for its server is
-    told what was sent about it (W-01). `mapping`: the file in `mappings/tables` by which its rows are read.
+    told what was sent about it (W-01). `mapping`: the file in `mappings/tables` by which its rows are read. `told`: facts that
+    sinks are given by name: kept, like those that rules name.
     """
 
     name: str
@@ -44,8 +45,13 @@ class Feed:
     systems: Mapping[str, str] = field(default_factory=dict)
     refers: bool = False
     mapping: str = ""
+    told: frozenset[str] = frozenset()
 
     @property
     def bases(self) -> tuple[str, ...]:
         """What its server calls itself in references."""
         return (self.base, *self.also) if self.base else ()
+
+    def keeps(self, facts: frozenset[str] | None) -> frozenset[str] | None:
+        """What is kept of its messages where rules, templates and gates use `facts` (law 5); None keeps all."""
+        return facts if facts is None else facts | self.told

@@ -54,7 +54,7 @@ class Hl7v2Reader:
         self._ignored: dict[str, str] = {}
         self._plans: dict[str, Plan | DecidedPlan] = {}
         self._mapped: dict[str, tuple[Family, Trigger]] = {}
-        self._pack, self._facts = pack, facts
+        self._pack, self._facts = pack, feed.keeps(facts)
         for family in pack.families.values():
             for type_, trigger in family.messages.items():
                 if trigger.ignored is not None:

@@ -19,6 +19,7 @@ class AlertKind(StrEnum):
     FETCHING_STUCK = "fetching-stuck"  # what a FHIR server should be asked for is not read
     EXTRACT_STOPPED = "extract-stopped"  # what a table says of many people at once cannot be true (SN-03)
     CAMPAIGN_STOPPED = "campaign-stopped"  # by itself: what it sent comes back, is refused or complained of
+    QUEUE_BEHIND = "queue-behind"  # what waits at a broker is not taken
     SINK_BEHIND = "sink-behind"  # another system is not told what became of things
     SEALING_FAILED = "sealing-failed"
     BROKER_DOWN = "broker-down"
@@ -43,6 +44,8 @@ SAID = {
     " (`caregate fetches list`; why: `fhir.fetch-later` in the log)",
     AlertKind.EXTRACT_STOPPED: "what the table says of many people at once was not believed; nothing of it is taken until a person says so",
     AlertKind.CAMPAIGN_STOPPED: "the campaign stopped itself: too much of it came back, was refused, or was complained of",
+    AlertKind.QUEUE_BEHIND: "what waits for us at the feed's broker is not taken in time, or the broker cannot be reached"
+    " (`caregate feeds list`; why: `queue.lost`, `queue.denied`, `queue.waits-for-us` in the log)",
     AlertKind.SINK_BEHIND: "another system is not told what became of messages, opt-outs among it (`caregate sinks status`)",
     AlertKind.SEALING_FAILED: "the audit log has not been sealed for a while",
     AlertKind.BROKER_DOWN: "the broker cannot be reached; what is due leaves late or not at all",

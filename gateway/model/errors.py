@@ -130,9 +130,9 @@ class GuardError(CaregateError):
 
 
 class ServerError(CaregateError):
-    """A FHIR server or a warehouse did not give what it was asked for. The text never quotes it, nor what it was asked for.
+    """A FHIR server, a warehouse or a broker did not give what it was asked for.
 
-    `status`: of its HTTP answer, None where there was none that could be read.
+    The text never quotes it, nor what it was asked for, but by names that `caregate.yaml` has. `status`: of its HTTP answer, None where there was none that could be read.
     """
 
     def __init__(self, text: str, status: int | None = None) -> None:

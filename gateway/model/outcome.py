@@ -1,12 +1,15 @@
-"""What others are told of what we did: closed words, our own ids, a token and their own row key; never a person, never a fact of ours."""
+"""What others are told: closed words, our own ids, a token and their own row key; never a person, and of facts only those named for them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from gateway.model.consent import ANY
+from gateway.model.event import EventKind, OccurrenceKind
+from gateway.model.facts import VOCABULARY, Sensitivity
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
 
@@ -26,6 +29,23 @@ class OutcomeKind(StrEnum):
     COMPLAINED = "complained"
     OPTED_OUT = "opted-out"
     OPTED_IN = "opted-in"
+    EVENT = "event"  # something happened; `SinkRow.event` says what
+
+
+Told = str | int | bool
+"""The value of a fact as others get it: a code, a number, yes or no, or a time as FHIR's dateTime writes it."""
+
+_PREFIXES: Final = tuple(f"{one.prefix}." for one in OccurrenceKind)
+
+EVENTS: Final = frozenset(one for one in EventKind if one.startswith(_PREFIXES) and one.fires)
+"""The events that others may be told of: of something other than the person alone, and that our own rules may name (OR-02, DO-01)."""
+
+TELLABLE: Final = frozenset(
+    name
+    for name, fact in VOCABULARY.items()
+    if name.startswith(_PREFIXES) and not fact.computed and fact.sensitivity < Sensitivity.PROTECTED
+)
+"""Facts a sink may be given by name: of what happened, never of the person, and never protected ones (42 CFR 2.13)."""
 
 
 NOT_TOLD: Final = "not-told"
@@ -86,6 +106,8 @@ class SinkRow:
 
     `patient`: our token, a number as text. `source` and `row_key`: whose row led to it, and that row's own key where the
     source is one of rows ("": it is forgotten, or there is none). `topic`: of the message or the consent, ANY for all.
+    `event`: what happened, of kind EVENT. `occurrence`: our number, as text, of what it is about. `facts`: those named for
+    the sink, as they stand when it is told; everything else never changes.
     """
 
     id: str
@@ -100,3 +122,6 @@ class SinkRow:
     reason: str = ""
     step: str = ""
     row_key: str = field(default="", repr=False)
+    event: str = ""
+    occurrence: str = ""
+    facts: Mapping[str, Told] = field(default_factory=dict, repr=False)

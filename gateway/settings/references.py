@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from gateway.model.event import Format
+from gateway.model.facts import VOCABULARY
+from gateway.model.outcome import TELLABLE
 from gateway.settings.installed import offered
 from gateway.settings.sections import SiteFile, SourceSection
 from gateway.settings.settings import PRODUCTION
@@ -132,6 +134,16 @@ def _sinks(root: Node, file: SiteFile) -> Iterator[str]:
         yield from _unknown(root, ("sinks", name, "kind"), "kind of sink", sink.kind, kinds("gateway.sinks"))
         for source in sink.sources:
             yield from _unknown(root, ("sinks", name, "sources"), "source", source, file.sources)
+        for at, fact in enumerate(sink.facts):
+            yield from _told(root, ("sinks", name, "facts"), at, fact)
+
+
+def _told(root: Node, path: tuple[str | int, ...], at: int, fact: str) -> Iterator[str]:
+    """A fact that a sink is to be given must be one, and one that may leave."""
+    place = (*path, at) if root.get(*path, at) else path
+    yield from _unknown(root, place, "fact", fact, VOCABULARY)
+    if fact in VOCABULARY and fact not in TELLABLE:
+        yield f"{_at(root, *place)}: no sink is given `{fact}`: it is of the person, protected, or never kept"
 
 
 def _alerts(root: Node, file: SiteFile) -> Iterator[str]:

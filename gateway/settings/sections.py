@@ -65,10 +65,12 @@ class WatchSection(Section):
     """How a feed is watched. `silent_after`: how long it may be silent while nobody knows its habit yet, some weeks long.
 
     `holds`: while it is silent against its habit, what is about a visit ahead waits until it speaks again.
+    `behind_after`: how long a message may wait at its broker, of a feed that reads a queue.
     """
 
     silent_after: Annotated[Duration, between(15 * MINUTE)] = 3 * DAY  # longer than a week-end
     holds: bool = True
+    behind_after: Annotated[Duration, between(MINUTE)] = 15 * MINUTE
 
 
 class WriteBackSection(Section):
@@ -167,7 +169,8 @@ class ChannelSection(Section):
 class SinkSection(Section):
     """Another system that is told what became of messages. What is not listed here is an option of its connector.
 
-    `sources`: it learns only of what these told us. `agreement`: as a channel's; without one in force it is told nothing.
+    `sources`: it learns only of what these told us. `facts`: what it is given by name of that, and which is kept for it.
+    `agreement`: as a channel's; without one in force it is told nothing.
     """
 
     model_config = ConfigDict(extra="allow", frozen=True)
@@ -175,7 +178,8 @@ class SinkSection(Section):
     kind: Name
     sources: Annotated[Lines, Field(min_length=1)]
     rules: Lines = ()  # none: every rule
-    kinds: tuple[OutcomeKind, ...] = ()  # none: every kind
+    kinds: tuple[OutcomeKind, ...] = ()  # none: every kind but events
+    facts: Lines = ()
     every: Annotated[Duration, between(SECOND, DAY)] = 30 * SECOND
     agreement: AgreementSection | None = None
 

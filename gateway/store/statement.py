@@ -24,7 +24,18 @@ Rows = sa.Table | sa.Join
 """What is looked up: a table, or a join (its columns are named <table>_<column>)."""
 
 EXEMPT_TABLES = frozenset(
-    {"lease", "block", "checkpoint", "feed_slot", "feed_count", "feed_mark", "pace", "campaign_hour", "said_once"}
+    {
+        "lease",
+        "block",
+        "checkpoint",
+        "feed_slot",
+        "feed_count",
+        "feed_mark",
+        "feed_queue",
+        "pace",
+        "campaign_hour",
+        "said_once",
+    }
 )
 """Leases, sealing, feed counters, the pace of providers and of campaigns, and repeated writes: exempt from law 2 by name.
 
@@ -40,7 +51,7 @@ EXEMPT_COLUMNS = {
     "writeback": frozenset({"tries", "next_at"}),
     "staff_session": frozenset({"seen"}),
     "campaign": frozenset({"planned", "sent", "begun", "asked"}),
-    "sink": frozenset({"tries", "next_at", "failed", "failing_since"}),
+    "sink": frozenset({"tries", "next_at", "failed", "failing_since", "said"}),
 }
 """Feed counters, what a campaign met and sent and whom it asked again, rung marks, leases of sends and fetches, until when something must be heard, and when a session was seen last: the only columns of audited tables that may change unaudited."""
 

@@ -99,6 +99,22 @@ feed_mark = Table(
     Column("name", TEXT, primary_key=True),  # counted: messages up to this id are in the counters
     _col("value", BIG),
 )
+feed_queue = Table(  # what each process sees of the queues that it reads
+    "feed_queue",
+    metadata,
+    _col("source", BIG),
+    _col("holder", TEXT),
+    _col("at", BIG),
+    _col("lost", BIG, null=True),  # since when it is not connected
+    _col("looked", BIG),  # when what waits was seen
+    _col("waiting", BIG, null=True),
+    _col("oldest", BIG, null=True),
+    _col("taken", BIG),  # within an hour
+    _col("again", BIG),
+    _col("said", TEXT, default="''"),  # why it is not connected
+    PrimaryKeyConstraint("holder", "source", name="feed_queue_of"),
+    sqlite_with_rowid=False,
+)
 
 # -- what staff are told
 alert = Table(
@@ -715,6 +731,7 @@ sink = Table(
     _col("next_at", BIG, default="0"),
     _col("failed", TEXT, null=True),  # refused | unavailable | no-agreement
     _col("failing_since", BIG, null=True),
+    _col("said", TEXT, default="''"),  # why, in words of the connector
 )
 
 # -- who may ask, and what was taken away for good

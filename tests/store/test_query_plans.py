@@ -22,7 +22,7 @@ from gateway.pipeline import (
 from gateway.pipeline.campaigns import forecasting, looking, ringing, tripping
 from gateway.pipeline.campaigns.standing import HOURS, IN_FORCE
 from gateway.pipeline.extracting import extracts, known
-from gateway.pipeline.inspect import handling
+from gateway.pipeline.inspect import handling, tapping
 from gateway.pipeline.inspect.worklist import PATIENTS, REPLIES
 from gateway.pipeline.inspect.writebacks import FAILING
 from gateway.pipeline.writeback.rounds import DUE
@@ -131,6 +131,8 @@ def test_a_lookup_uses_its_index(store: Store, table: sa.Table, key: str, index:
         (handling._HOLD, (1,), "request_pkey"),
         (handling._WITHDRAW, (1,), "request_pkey"),
         (ordering.OTHERS, (1, 2), "request_patient"),
+        (tapping.AFTER, (1, 10), "audit_pkey"),
+        (tapping.BEFORE, (1, 10), "audit_pkey"),
         (brakes.ON, (), "brake_on"),
         (brakes.SHARED, (), "brake_on"),
         (brakes.STOPPED, (0, 1, 2, 10), "request_stopped"),

@@ -42,7 +42,7 @@ class FhirReader:
     """
 
     def __init__(self, pack: Pack, feed: Feed, *, facts: frozenset[str] | None = None) -> None:
-        self._pack, self._feed, self._facts = pack, feed, facts
+        self._pack, self._feed, self._facts = pack, feed, feed.keeps(facts)
         self._mapped: dict[str, ResourceFamily] = {one.resource: one for one in pack.resources.values()}
         self._plans: dict[str, Plan] = {}
 

@@ -52,4 +52,5 @@ def shape_of(family: RowFamily) -> TableShape:
         key=family.key,
         at=family.at,
         gone=None if gone is None else (gone.column, frozenset(map(word_of, gone.values))),
+        contact=bool(family.contact),
     )

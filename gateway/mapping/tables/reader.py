@@ -32,8 +32,8 @@ class TableReader:
             raise ConfigError(f"source {feed.name}: there is no mapping `{feed.mapping}` in mappings/tables{known}")
         self._feed, self._name = feed, family.name
         self._zone = family.zone or feed.zone
-        self._plan = RowPlan(family, pack.tables, facts)
-        self._family, self._tables, self._facts = family, pack.tables, facts
+        self._family, self._tables, self._facts = family, pack.tables, feed.keeps(facts)
+        self._plan = RowPlan(family, pack.tables, self._facts)
 
     @property
     def meaning(self) -> str:

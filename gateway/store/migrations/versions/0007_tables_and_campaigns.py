@@ -15,7 +15,7 @@ BYTES = sa.LargeBinary()
 
 
 def upgrade() -> None:
-    """Five new tables, and the indexes that campaigns look through."""
+    """Six new tables, and the indexes that campaigns look through."""
     op.create_table(
         "table_extract",
         sa.Column("id", BIG, nullable=False, autoincrement=False),
@@ -95,8 +95,25 @@ def upgrade() -> None:
         sa.Column("next_at", BIG, nullable=False, server_default=sa.text("0")),
         sa.Column("failed", TEXT, nullable=True),
         sa.Column("failing_since", BIG, nullable=True),
+        sa.Column("said", TEXT, nullable=False, server_default=sa.text("''")),
         sa.PrimaryKeyConstraint("name"),
         sqlite_strict=True,
+    )
+    op.create_table(
+        "feed_queue",
+        sa.Column("source", BIG, nullable=False),
+        sa.Column("holder", TEXT, nullable=False),
+        sa.Column("at", BIG, nullable=False),
+        sa.Column("lost", BIG, nullable=True),
+        sa.Column("looked", BIG, nullable=False),
+        sa.Column("waiting", BIG, nullable=True),
+        sa.Column("oldest", BIG, nullable=True),
+        sa.Column("taken", BIG, nullable=False),
+        sa.Column("again", BIG, nullable=False),
+        sa.Column("said", TEXT, nullable=False, server_default=sa.text("''")),
+        sa.PrimaryKeyConstraint("holder", "source", name="feed_queue_of"),
+        sqlite_strict=True,
+        sqlite_with_rowid=False,
     )
     _some("request_of_rule", "request", ["rule", "id"], "state IN ('active', 'on-hold')")
     _some("request_held_out", "request", ["rule", "patient"], "reason = 'holdout'")
