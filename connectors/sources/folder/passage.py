@@ -49,7 +49,7 @@ class Passage:
     async def _window(self, window: Sequence[Part | Damage]) -> dict[int, Outcome] | Through:
         pieces = [part for part in window if isinstance(part, Piece)]
         bodies = {piece.index: piece.body for piece in pieces if piece.body is not None}
-        told = await self._patience.stored(self._report.name, list(bodies.values())) if bodies else []
+        told = await self._patience.stored(list(bodies.values())) if bodies else []
         if isinstance(told, Through):
             return told
         outcomes = dict(zip(bodies, told, strict=True))

@@ -1,4 +1,4 @@
-"""What met trouble of ours is offered again; whose fault it is decides whether the feed waits for it or goes on (A-04, A-08)."""
+"""What met trouble of ours is offered again, and until it is stored its file waits (A-04)."""
 
 from __future__ import annotations
 
@@ -22,19 +22,12 @@ class Through(Enum):
 
 
 class Patience:
-    """Offers the messages of one folder until they are stored, or until we stop.
-
-    A message that still fails while others beside it are stored, or after others have been since its file was put
-    back, is at fault itself: it is given up and told, and the feed goes on. Otherwise the fault is ours and its file
-    waits.
-    """
+    """Offers the messages of one folder until they are stored, or until we stop."""
 
     def __init__(self, offering: Offering, stopping: asyncio.Event, message: Callable[[bytes], RawMessage]) -> None:
         self._offering = offering
         self._stopping = stopping
         self._message = message
-        self._stored = 0
-        self._stored_before: dict[str, int] = {}  # file in trouble → how much was stored when it was put back
 
     @property
     def stopping(self) -> bool:
@@ -46,35 +39,20 @@ class Patience:
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def stored(self, name: str, bodies: Sequence[bytes]) -> list[Outcome] | Through:
-        """What became of each message of file `name`, FAILED only where it was given up; or why it cannot be told."""
+    async def stored(self, bodies: Sequence[bytes]) -> list[Outcome] | Through:
+        """What became of each message, none of it FAILED; or why it cannot be told."""
         found: dict[int, Outcome] = {}
         for pause in (*_PAUSES, 0.0):
             left = [at for at in range(len(bodies)) if at not in found or found[at].result is Result.FAILED]
             fresh = await self._offered([bodies[at] for at in left])
             found |= dict(zip(left, fresh, strict=False))
-            self._stored += sum(one.result is not Result.FAILED for one in fresh)
             if len(fresh) < len(left):
                 return Through.STOPPED
-            if not _failed(found):
-                break
+            if not any(one.result is Result.FAILED for one in fresh):
+                return [found[at] for at in range(len(bodies))]
             await self.pause(pause)
-        if _failed(found) and not self._at_fault(name, stored_beside=_failed(found) < len(found)):
-            return Through.TROUBLE
-        return [found[at] for at in range(len(bodies))]
-
-    def through(self, name: str) -> None:
-        """A file is through: what was remembered of its trouble is not needed any more."""
-        self._stored_before.pop(name, None)
-
-    def _at_fault(self, name: str, *, stored_beside: bool) -> bool:
-        before = self._stored_before.setdefault(name, self._stored)
-        return stored_beside or self._stored > before
+        return Through.TROUBLE
 
     async def _offered(self, bodies: Sequence[bytes]) -> list[Outcome]:
         messages = (self._message(one) for one in bodies)
         return await self._offering.all(messages, patience=float("inf"), stopping=self._stopping.is_set)
-
-
-def _failed(found: dict[int, Outcome]) -> int:
-    return sum(one.result is Result.FAILED for one in found.values())

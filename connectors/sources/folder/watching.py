@@ -168,7 +168,6 @@ class Watching:
             through = await passage.through(reading)
             report.digest = reading.digest
         if through is Through.WHOLE:
-            self._patience.through(found.name)
             self._finish(found, report, reply)
         return through
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
 
-import msgspec
-
+from connectors.sources.members import BOM, object_of, paths_of, values_of
 from connectors.sources.tables.columns import Layout
 from connectors.sources.tables.lines import Lines
 from connectors.sources.tables.options import TablesOptions
@@ -19,9 +17,6 @@ from gateway.rowjson import Unfit
 _LOOKED, _BYTES = 1_000, 8 << 20
 # lines, and bytes of them, that must tell every declared column once; what may be rarer is declared so (`may_lack`)
 _DEEPEST = 4
-_BOM = b"\xef\xbb\xbf"
-_decode = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal).decode
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class NdjsonReading:
@@ -37,7 +32,7 @@ class NdjsonReading:
             there = _names(first) or list(shape.columns)  # of an empty file: there is nothing to look at
         self.layout = Layout(shape, there, may_lack=options.may_lack, nothing=options.nothing)
         named = [one.name if one.place is None else there[one.place] for one in self.layout.columns]
-        self._paths = [(name, tuple(name.split("."))) for name in named]
+        self._paths = paths_of(named)
         self._lines = Lines(path, most=options.max_file)
 
     @property
@@ -61,41 +56,20 @@ class NdjsonReading:
             after = self._lines.offset, line
             if not whole:
                 yield Told(line, after, None, Unfit.LONG, raw.decode(errors="backslashreplace"))
-            elif raw.strip() and raw.strip() != _BOM:
+            elif raw.strip() and raw.strip() != BOM:
                 yield self._told(raw, line, after)
 
     def _told(self, raw: bytes, line: int, after: Place) -> Told:
-        found = _object(raw)
+        found = object_of(raw)
         if found is None:
             return Told(line, after, None, Unfit.LINE, raw.decode(errors="backslashreplace"))
-        return Told(line, after, [_plain(_at(found, name, path)) for name, path in self._paths])
+        return Told(line, after, values_of(found, self._paths))
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._lines.__exit__()
-
-
-def _object(raw: bytes) -> dict[str, Any] | None:
-    try:
-        return _decode(raw.removeprefix(_BOM))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ArithmeticError):
-        return None
-
-
-def _at(found: Mapping[str, Any], name: str, path: tuple[str, ...]) -> object:
-    if name in found or len(path) == 1:
-        return found.get(name)
-    value: object = found
-    for part in path:
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
-
-
-def _plain(value: object) -> object:
-    """A list or an object is its JSON, for whoever declared it as text."""
-    return _encode(value).decode() if isinstance(value, (dict, list)) else value
 
 
 def _names(lines: Lines) -> list[str]:
@@ -105,7 +79,7 @@ def _names(lines: Lines) -> list[str]:
         raw, _whole = lines.line()
         if not raw or lines.offset > _BYTES:
             break
-        _gather(_object(raw) or {}, "", found, _DEEPEST)
+        _gather(object_of(raw) or {}, "", found, _DEEPEST)
     return list(found)
 
 
