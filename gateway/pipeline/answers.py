@@ -104,7 +104,9 @@ def apply_to(
     told = ANSWERS[meaning]
     entries: list[tuple[object, ...]] = [(Action.EVENT_APPLIED, FACT, row.id, told)]
     facts = dict(row.facts or {})
-    if FACT in rules.ruleset.facts_used or WHEN in rules.ruleset.facts_used:  # what no rule uses is not kept (law 5)
+    if not {FACT, WHEN}.isdisjoint(
+        rules.ruleset.facts_used | site.told(row.source)
+    ):  # what nobody uses is not kept (law 5)
         zone = site.zone(site.location(facts, row.facility), row.source)
         row.facts = {**facts, FACT: told, WHEN: When(uow.now, zone, Precision.SECOND)}
         row.dirty = True

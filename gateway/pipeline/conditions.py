@@ -15,6 +15,7 @@ from gateway.pipeline.cursors import REFUSED
 from gateway.pipeline.extracting import extracts
 from gateway.pipeline.joining import UNJOINED
 from gateway.pipeline.outcomes import standing
+from gateway.pipeline.queues import queues
 from gateway.pipeline.silence import FeedState
 from gateway.pipeline.site import Site
 from gateway.store import ids, seal, tables
@@ -34,6 +35,7 @@ KINDS = frozenset(
         AlertKind.FETCHING_STUCK,
         AlertKind.EXTRACT_STOPPED,
         AlertKind.CAMPAIGN_STOPPED,
+        AlertKind.QUEUE_BEHIND,
         AlertKind.SINK_BEHIND,
         AlertKind.SEALING_FAILED,
     }
@@ -70,6 +72,7 @@ def found(unit: Reader, site: Site) -> list[Condition]:
         *_refused(unit, names),
         *_of_feeds(AlertKind.FETCHING_STUCK, fetching.late(unit), names, least=1),
         *_of_feeds(AlertKind.EXTRACT_STOPPED, extracts.stopped(unit), names, least=1),
+        *_queues(unit, site),
         *_campaigns(unit),
         *_behind(unit, site),
         *_unsealed(unit),
@@ -113,6 +116,15 @@ def _refused(unit: Reader, names: dict[int, str]) -> Iterator[Condition]:
     for source, name, value in unit.lookup(tables.cursor, ("source", "name", "value"), "source", list(names)):
         if name == REFUSED and value and unit.now - int(value) < HOUR:
             yield Condition(kind=AlertKind.SEQUENCE_GAP, source=names[source], since=int(value))
+
+
+def _queues(unit: Reader, site: Site) -> Iterator[Condition]:
+    for identity, queue in queues(unit).items():
+        entry = site.source(identity)
+        since = queue.behind(unit.now, entry.behind_after) if entry is not None else None
+        if entry is not None and since is not None:
+            kind, count = AlertKind.QUEUE_BEHIND, queue.waiting or 0
+            yield Condition(kind=kind, source=entry.name, since=since, count=count)
 
 
 def _campaigns(unit: Reader) -> Iterator[Condition]:

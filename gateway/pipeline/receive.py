@@ -41,6 +41,11 @@ _REFUSALS = frozenset({200, 201, 202, 203})  # table 0357: type, event, processi
 _AA, _ACCEPTED, _IGNORED, _RECEIVED = AckCode.AA, Result.ACCEPTED, Result.IGNORED, Action.MESSAGE_RECEIVED
 _FHIR, _TABLE = Format.FHIR, Format.TABLE
 _OURS = Fault(code=207, rule="application internal error", severity=Severity.FATAL)
+_STUMBLED = Fault(
+    code=207,
+    rule="a fault of ours: it can be read and not be applied; replay it once that is mended",
+    severity=Severity.FATAL,
+)
 
 
 class Receiver:
@@ -84,25 +89,30 @@ class Receiver:
         prepared = [self._prepare(message, rules, known=one) for message, one in zip(batch, read, strict=True)]
         outcomes = self._commit(prepared, rules, baseline, beside=beside)
         if outcomes is None:
-            outcomes = [self._alone(message, baseline, again=len(batch) > 1, beside=beside) for message in batch]
+            outcomes = [self._alone(message, baseline, beside=beside) for message in batch]
         _count(batch, outcomes, time.perf_counter() - started)
         return outcomes
 
-    def _alone(self, message: RawMessage, baseline: bool, *, again: bool, beside: Beside | None = None) -> Outcome:
-        """One member of a batch that could not be committed, read as a whole: what cannot be read is quarantined now."""
+    def _alone(self, message: RawMessage, baseline: bool, *, beside: Beside | None = None) -> Outcome:
+        """One member of a batch that could not be committed, read as a whole: what cannot be read is quarantined now.
+
+        So is what we stumble over again although the database is there, or its feed would never get past it (A-08).
+        """
         rules = self._rules.current()
         one = self._prepare(message, rules, whole=True)
-        committed = (
-            self._commit([one], rules, baseline, whole=True, beside=beside)
-            if again or one.reading.ack is not AckCode.AA
-            else None
-        )
+        committed = self._commit([one], rules, baseline, whole=True, beside=beside)
+        if committed is None:
+            committed = self._commit([_stumbled(one)], rules, baseline, whole=True, beside=beside)
         return committed[0] if committed else self._failed(one)
 
     def _prepare(
         self, message: RawMessage, rules: Active, *, whole: bool = False, known: Reading | None = None
     ) -> Prepared:
-        return prepare(self._store.keyring, message, known or self._read(message, rules, whole=whole))
+        reading = known or self._read(message, rules, whole=whole)
+        try:
+            return prepare(self._store.keyring, message, reading)
+        except Exception as error:  # noqa: BLE001  # whatever it says may quote the message
+            return prepare(self._store.keyring, message, _crashed(message, error))
 
     def _read(self, message: RawMessage, rules: Active, *, whole: bool) -> Reading:
         """A reader that fails on a message fails on it every time: the message is quarantined, the feed goes on (A-08).
@@ -113,8 +123,7 @@ class Receiver:
             reading = self._readers(rules.ruleset)[message.source](message)
             return replace(reading, noticed=reading.faults) if whole else reading
         except Exception as error:  # noqa: BLE001  # whatever it says may quote the message
-            telemetry.log().error("reader.crashed", source=message.source, error=type(error).__name__, exc_info=True)
-            return Reading(noticed=(_OURS,), ack=AckCode.AR)
+            return _crashed(message, error)
 
     def _commit(
         self,
@@ -125,7 +134,7 @@ class Receiver:
         whole: bool = False,
         beside: Beside | None = None,
     ) -> list[Outcome] | None:
-        """One transaction; None when it could not be committed and its members may fare better alone.
+        """One transaction; None when it could not be committed for its members' sake: they may fare better alone.
 
         Transient trouble is tried again; while the database stays away all members fail at once (A-04).
         When other rules are in force by now, the messages are read anew for the facts these ask for.
@@ -144,7 +153,8 @@ class Receiver:
                     time.sleep(_PAUSE * 2**attempt)
                 if attempt == _TRIES - 1:
                     telemetry.log().error("receive.unavailable", error=type(error).__name__, count=len(prepared))
-                    return None if isinstance(error, Conflict) else [self._failed(one) for one in prepared]
+                    several = isinstance(error, Conflict) and len(prepared) > 1
+                    return None if several else [self._failed(one) for one in prepared]
             except GuardError:
                 raise
             except CaregateError as error:
@@ -287,6 +297,20 @@ class Receiver:
             reason=_OURS.rule,
             faults=(_OURS,),
         )
+
+
+def _crashed(message: RawMessage, error: Exception) -> Reading:
+    """What cannot be made out of a message because of a fault of ours; to be called where that is being handled."""
+    telemetry.log().error("reader.crashed", source=message.source, error=type(error).__name__, exc_info=True)
+    return Reading(noticed=(_OURS,), ack=AckCode.AR)
+
+
+def _stumbled(one: Prepared) -> Prepared:
+    """What is left of a message that we cannot apply: enough to keep it, and to know it when it comes again."""
+    reading = replace(
+        one.reading, events=(), rest=None, ignored=None, fragment=None, noticed=(_STUMBLED,), ack=AckCode.AE
+    )
+    return replace(one, reading=reading, events=[], resource=(), rest=None)
 
 
 def _tell_refused(numbers: Numbers) -> None:

@@ -11,7 +11,7 @@ from gateway.model.event import OccurrenceKind, Release
 from gateway.model.facts import UNMAPPED, VOCABULARY, FactValue, Sensitivity
 from gateway.model.outcome import OutcomeKind
 from gateway.model.party import Location, Organization
-from gateway.model.when import SECOND, Millis
+from gateway.model.when import MINUTE, SECOND, Millis
 from gateway.pipeline.habits import GENEROUS
 
 _PLACES = tuple(f"{kind.prefix}.location" for kind in OccurrenceKind)
@@ -23,6 +23,7 @@ class SourceEntry:
     """One configured feed. `id` is its row in `source`; `quarantine_ack` what an unreadable message gets.
 
     `silent_after`: Millis it may be silent while it has no habit. `holds`: its silence holds what depends on it.
+    `behind_after`: Millis that a message may wait in its queue, where it has one.
     `base`: of a FHIR server, its URL; whom its resources only refer to is then asked for there.
     `base`: of a FHIR server, its URL, and `release` what it speaks; `tells_messages`, `tells_opt_outs`: what is written back.
     """
@@ -35,6 +36,7 @@ class SourceEntry:
     region: str = "US"
     silent_after: Millis = GENEROUS
     holds: bool = True
+    behind_after: Millis = 15 * MINUTE
     base: str = ""
     release: Release = Release.R4
     tells_messages: bool = False
@@ -45,15 +47,21 @@ class SourceEntry:
 class SinkEntry:
     """A configured sink: what it is told of. `sources`: whose occurrences it is about; `rules`, `kinds`: empty for all.
 
-    `every`: Millis from one round to the next. `agreement`: None where none is on file, and then it is told nothing.
+    `facts`: those it is given by name. `every`: Millis from one round to the next. `agreement`: None where none is on file,
+    and then it is told nothing.
     """
 
     name: str
     sources: frozenset[str]
     rules: frozenset[str] = frozenset()
     kinds: frozenset[OutcomeKind] = frozenset()
+    facts: frozenset[str] = frozenset()
     every: Millis = 30 * SECOND
     agreement: Agreement | None = None
+
+    def tells(self, kind: OutcomeKind) -> bool:
+        """Whether it is told of this kind; of events only where they are listed."""
+        return kind in self.kinds if self.kinds else kind is not OutcomeKind.EVENT
 
     def agreed(self, now: Millis) -> bool:
         """Whether its business-associate agreement is in force, or none is needed."""
@@ -120,6 +128,11 @@ class Site:
     def own_zone(self) -> str:
         """The zone of the organization: what is counted by the day for all places together is counted there."""
         return next(iter(self.organizations.values())).zone
+
+    def told(self, source: int) -> frozenset[str]:
+        """Facts of a feed that some sink is given by name, hence kept whatever rules say (law 5)."""
+        entry = self.source(source)
+        return frozenset().union(*(one.facts for one in self.sinks.values() if entry and entry.name in one.sources))
 
     def holds(self, source: int) -> bool:
         """Whether a feed's silence holds what depends on it; of one that nobody configures any more, it does."""

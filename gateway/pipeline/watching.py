@@ -14,6 +14,7 @@ from gateway.model.errors import StoreError
 from gateway.model.when import MINUTE, Millis
 from gateway.pipeline import conditions, fetching
 from gateway.pipeline.alerting import Standing, settle, standing
+from gateway.pipeline.queues import queues
 from gateway.pipeline.silence import FeedWatch
 from gateway.pipeline.site import Site
 from gateway.pipeline.telling import REPEAT, Teller
@@ -49,7 +50,7 @@ class Watch:
 
     `checks`: by the kinds they may find, what only this process can see; they must not find others. `leads`: this
     process may count, judge and tell for all of them; of those that may, one does. `campaigns`: stops those that leave
-    their bounds.
+    their bounds. `queues`: writes down what this process sees of the queues it reads.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Watch:
         repeat: Millis = REPEAT,
         every: float = EVERY,
         campaigns: Callable[[], object] = lambda: None,
+        queues: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._feeds = FeedWatch(store, site)
@@ -75,6 +77,7 @@ class Watch:
         self._teller = Teller(store, sinks, environment=environment, repeat=repeat)
         self._every = every
         self._campaigns = campaigns
+        self._queues = queues
         self._lease: leases.Lease | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="caregate-watch", daemon=True)
@@ -102,6 +105,7 @@ class Watch:
     def once(self) -> None:
         """One round."""
         self._guard("local", self._local)
+        self._guard("queues", self._queues)
         if self._leads and self._guard("lease", self._take):
             self._guard("feeds", lambda: self._feeds.once(stopping=self._stop.is_set))
             self._guard("campaigns", lambda: bool(self._campaigns()))
@@ -139,6 +143,12 @@ class Watch:
             silent = state.silent_since is not None
             telemetry.set_feed(name, now=now, last=state.last, usual=habit.longest, silent=silent)
         with self._store.read() as unit:
+            names = {entry.id: name for name, entry in self._site.sources.items()}
+            telemetry.set_queues(
+                (names[source], one.waiting, one.age, one.lost is None)
+                for source, one in queues(unit).items()
+                if source in names
+            )
             telemetry.set_alerts(one.condition for one in standing(unit).values() if one.resolved is None)
             telemetry.set_outbox_due(overdue(unit))
             telemetry.set_quarantine_open(int(unit.all(OPEN)[0][0]))

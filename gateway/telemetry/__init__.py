@@ -8,6 +8,7 @@ from gateway.telemetry.metrics import (
     count_deliveries,
     count_doorbells,
     count_messages,
+    count_redelivered,
     count_requests,
     count_rows,
     count_sends,
@@ -19,6 +20,7 @@ from gateway.telemetry.metrics import (
     set_fetches_open,
     set_outbox_due,
     set_quarantine_open,
+    set_queues,
     set_ready,
 )
 from gateway.telemetry.setup import configure, reset
@@ -31,6 +33,7 @@ __all__ = [
     "count_deliveries",
     "count_doorbells",
     "count_messages",
+    "count_redelivered",
     "count_requests",
     "count_rows",
     "count_sends",
@@ -46,5 +49,6 @@ __all__ = [
     "set_fetches_open",
     "set_outbox_due",
     "set_quarantine_open",
+    "set_queues",
     "set_ready",
 ]

@@ -46,6 +46,12 @@ _USUAL = Gauge(
     registry=REGISTRY,
 )  # fmt: skip
 _SILENT = Gauge("caregate_feed_silent", "1 while a feed is silent against its own habit", ["source"], registry=REGISTRY)
+_WAITING = Gauge("caregate_queue_waiting", "Messages not settled at a feed's broker", ["source"], registry=REGISTRY)
+_OLDEST = Gauge(
+    "caregate_queue_oldest_seconds", "How long the oldest of them waits, at least", ["source"], registry=REGISTRY
+)
+_CONNECTED = Gauge("caregate_queue_connected", "1 while a gateway is connected to it", ["source"], registry=REGISTRY)
+_REDELIVERED = Counter("caregate_queue_redelivered", "Messages given out again", ["source"], registry=REGISTRY)
 _ALERTS = Gauge("caregate_alert_active", "1 while an alert stands", ["kind", "source"], registry=REGISTRY)
 _TOLD = Counter("caregate_alerts_told", "Alerts handed to somebody", ["kind", "word", "result"], registry=REGISTRY)
 _READY = Gauge("caregate_part_ready", "1 while a part this process needs is fit for work", ["part"], registry=REGISTRY)
@@ -135,6 +141,23 @@ def set_feed(source: str, *, now: Millis, last: Millis | None, usual: Millis, si
     if last is not None:
         _HEARD.labels(label).set(last / SECOND)
         _SILENCE.labels(label).set(max(0, now - last) / SECOND)
+
+
+def set_queues(standing: Iterable[tuple[str, int | None, Millis | None, bool]]) -> None:
+    """By source how many messages wait, since how many Millis the oldest does, whether it is read; others are gone."""
+    for gauge in (_WAITING, _OLDEST, _CONNECTED):
+        gauge.clear()
+    for source, waiting, oldest, connected in standing:
+        label = _source_label(source)
+        _CONNECTED.labels(label).set(int(connected))
+        if waiting is not None:
+            _WAITING.labels(label).set(waiting)
+            _OLDEST.labels(label).set(max(0, oldest or 0) / SECOND)
+
+
+def count_redelivered(source: str, count: int) -> None:
+    """So many more messages of a source's queue were given out again."""
+    _REDELIVERED.labels(_source_label(source)).inc(max(0, count))
 
 
 def set_alerts(standing: Iterable[Condition]) -> None:

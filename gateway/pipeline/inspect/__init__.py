@@ -20,7 +20,7 @@ from gateway.pipeline.inspect.codes import UnknownCode, UnknownCodes, unknown_co
 from gateway.pipeline.inspect.consents import ConsentLine, consent_add, consent_list
 from gateway.pipeline.inspect.decisions import topics
 from gateway.pipeline.inspect.extracts import ExtractLine, tables_believe, tables_give_up, tables_status
-from gateway.pipeline.inspect.feeds import FeedLine, KindLine, feed_kinds, feeds
+from gateway.pipeline.inspect.feeds import FeedLine, KindLine, feed_kinds, feed_queue, feeds
 from gateway.pipeline.inspect.fetches import FetchLine, fetches, fetches_again, fetches_drop
 from gateway.pipeline.inspect.handling import count, hold_requests, release_requests, withdraw_requests
 from gateway.pipeline.inspect.heard import (
@@ -48,9 +48,10 @@ from gateway.pipeline.inspect.quarantine import (
 )
 from gateway.pipeline.inspect.refusing import Refusals
 from gateway.pipeline.inspect.revocations import RevocationLine, revocation_settle, revocations
-from gateway.pipeline.inspect.sinks import SinkLine, sink_of, sink_rewind, sinks
+from gateway.pipeline.inspect.sinks import SinkLine, sink_again, sink_of, sink_rewind, sinks
 from gateway.pipeline.inspect.standing import AlertLine, StatusReport, Waiting, silent, status
 from gateway.pipeline.inspect.suppression import SuppressedLine, restore_address, suppressed, suppressed_of
+from gateway.pipeline.inspect.tapping import Arrival, Tap
 from gateway.pipeline.inspect.trace import Line, Unknown, trace_message, trace_patient, trace_request
 from gateway.pipeline.inspect.unmerging import Unmerged, unmerge
 from gateway.pipeline.inspect.unread import UnreadLine, unread, unread_seen
@@ -63,6 +64,7 @@ __all__ = [
     "IDLE",
     "AccessKey",
     "AlertLine",
+    "Arrival",
     "AttemptLine",
     "Choice",
     "ConsentLine",
@@ -92,6 +94,7 @@ __all__ = [
     "SinkLine",
     "StatusReport",
     "SuppressedLine",
+    "Tap",
     "Unknown",
     "UnknownCode",
     "UnknownCodes",
@@ -114,6 +117,7 @@ __all__ = [
     "day_of",
     "excuse_source",
     "feed_kinds",
+    "feed_queue",
     "feeds",
     "fetches",
     "fetches_again",
@@ -151,6 +155,7 @@ __all__ = [
     "session_end",
     "session_find",
     "silent",
+    "sink_again",
     "sink_of",
     "sink_rewind",
     "sinks",

@@ -111,7 +111,8 @@ def _unknown(gateway: Inspectable, message: RawMessage, used: frozenset[str]) ->
     else:
         from gateway.mapping.fhir.unknown import unknown
     name = message.source
-    return unknown(gateway.pack.of(name), gateway.feeds[name], message.body, used)
+    feed = gateway.feeds[name]
+    return unknown(gateway.pack.of(name), feed, message.body, used | feed.told)
 
 
 def _read(gateway: Inspectable, reader: TracedReader, message: RawMessage) -> Iterator[tuple[str, str, str]]:

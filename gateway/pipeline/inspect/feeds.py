@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sqlalchemy import bindparam, select
 
@@ -13,6 +13,7 @@ from gateway.model.when import Millis
 from gateway.pipeline import habits
 from gateway.pipeline.habits import slot_of
 from gateway.pipeline.inspect.parts import Inspectable
+from gateway.pipeline.queues import Queue, queues
 from gateway.pipeline.silence import FeedState, due_of, habit_of, states
 from gateway.pipeline.site import SourceEntry
 from gateway.pipeline.tallying import Tally, day_of, marked, tally_since
@@ -42,7 +43,8 @@ class FeedLine:
     `state`: "running", "held", "silent", "held, silent" or "never spoken". `rate`: messages within the last hour,
     `usual_rate` what is usual at this time of its week. `usual_silence`: its longest usual one. `silent_from`: when
     it is called silent if nothing comes. Habits are None until some weeks are known. `received`, `ignored`,
-    `quarantined` (or rejected): today, in its zone; what was received includes the other two.
+    `quarantined` (or rejected): today, in its zone; what was received includes the other two. `queue`: what a running
+    gateway sees of its queue at a broker; None: it has none, or nobody reads it now.
     """
 
     name: str
@@ -59,6 +61,7 @@ class FeedLine:
     received: int
     ignored: int
     quarantined: int
+    queue: Queue | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +84,16 @@ def feeds(gateway: Inspectable) -> list[FeedLine]:
         for source, count in unit.all(RECENT, (slot_of(unit.now) - 4,)):
             rates[source] += count
         kinds = _kinds(unit, gateway, tail, back=0)
-        return [_line(unit, sources[name], known[name], tail, rates, kinds) for name in sorted(known)]
+        lines = [_line(unit, sources[name], known[name], tail, rates, kinds) for name in sorted(known)]
+        looks = queues(unit)
+    return [replace(one, queue=looks.get(sources[one.name].id)) for one in lines]
+
+
+def feed_queue(gateway: Inspectable, name: str) -> Queue | None:
+    """What a running gateway sees of a source's queue; None: it has none, or nobody reads it now. Raises CommandError."""
+    entry = source_of(gateway, name)
+    with gateway.store.read() as unit:
+        return queues(unit).get(entry.id)
 
 
 def feed_kinds(gateway: Inspectable, name: str) -> list[KindLine]:

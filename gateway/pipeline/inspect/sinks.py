@@ -17,7 +17,7 @@ from gateway.store import ids, seal
 class SinkLine:
     """One sink. `told`: rows ever; `unseen`: when the oldest thing was written down that it has not looked at.
 
-    `failed`: refused, unavailable or no-agreement, in vain `tries` times since `since`; it is tried again at `next`.
+    `failed`: refused, unavailable or no-agreement, in vain `tries` times since `since`; it is tried again at `next`. `said`: why.
     """
 
     name: str
@@ -28,6 +28,7 @@ class SinkLine:
     since: Millis | None
     next: Millis | None
     agreed: bool
+    said: str = ""
 
 
 def sinks(gateway: Inspectable) -> list[SinkLine]:
@@ -45,6 +46,7 @@ def sinks(gateway: Inspectable) -> list[SinkLine]:
                 since=None if at is None else at.failing_since,
                 next=None if at is None or at.failed is None else at.next_at,
                 agreed=entries[name].agreed(unit.now),
+                said="" if at is None else at.said,
             )
             for name, at in ((name, known.get(name)) for name in sorted(entries))
         ]
@@ -65,6 +67,15 @@ def sink_rewind(
             put(uow, standing(uow, name), position, reason=reason)
             uow.commit()
     return count
+
+
+def sink_again(gateway: Inspectable, name: str, *, reason: str, account: str) -> None:
+    """Have a sink that waits be tried at once, from where it stands. Raises CommandError, StoreError."""
+    sink_of(gateway, name)
+    with gateway.store.begin(account) as uow:
+        at = standing(uow, name)
+        put(uow, at, at.position, reason=reason)
+        uow.commit()
 
 
 def sink_of(gateway: Inspectable, name: str) -> SinkEntry:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from gateway.model.audit import Action
 from gateway.model.comingback import ReceiptStatus
-from gateway.model.outcome import OutcomeKind
+from gateway.model.outcome import EVENTS, OutcomeKind
 from gateway.model.request import CommunicationStatus
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
@@ -46,8 +46,8 @@ _STOPPED: Final[dict[str, OutcomeKind]] = {
 class Found:
     """One entry. Exactly one of `request`, `attempt`, `consent` and `occurrence` says what it is about.
 
-    `kind`: None where the entry is a row that is now known, whose person may have opted out before. `id`: the same at
-    every reading; of an attempt it is told once that it was sent, however often that is written.
+    `known`: it is a row that is now known, whose person may have opted out before; `kind` is None where that is all it says.
+    `id`: the same at every reading; of an attempt it is told once that it was sent, however often that is written.
     """
 
     id: str
@@ -60,16 +60,29 @@ class Found:
     occurrence: int | None = None
     rule: str = ""
     step: str = ""
+    event: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether what it is about was made known by it, or told anew."""
+        return self.kind in (None, OutcomeKind.EVENT)
 
 
 def found(audit: int, at: Millis, entries: Sequence[Entry]) -> Iterator[Found]:
-    """What one audit row says, in its order."""
+    """What one audit row says, in its order. What was there before us (K-16) is known, and nothing that happened."""
     about: int | None = None
+    baseline = _is_baseline(entries)
     for place, entry in enumerate(entries):
         about = _occurrence(entry) or about
         one = _one(f"{audit}-{place}", at, entry, about)
         if one is not None:
-            yield one
+            yield replace(one, kind=None, event="") if one.event and baseline else one
+
+
+def _is_baseline(entries: Sequence[Entry]) -> bool:
+    """As receive notes it with the message."""
+    head = entries[0] if entries else ()
+    return bool(head) and isinstance(head[-1], Mapping) and bool(head[-1].get("baseline"))
 
 
 def _occurrence(entry: Entry) -> int | None:
@@ -100,7 +113,8 @@ def _one(identity: str, at: Millis, entry: Entry, about: int | None) -> Found | 
             kind = OutcomeKind.OPTED_IN if entry[2] == "permit" else OutcomeKind.OPTED_OUT
             return Found(id=str(entry[1]), at=at, kind=kind, consent=entry[1])
         case Action.EVENT_APPLIED if about is not None:
-            return Found(id=identity, at=at, kind=None, occurrence=about)
+            event = entry[1] if entry[1] in EVENTS and about == entry[2] else ""
+            return Found(id=identity, at=at, kind=OutcomeKind.EVENT if event else None, occurrence=about, event=event)
     return None
 
 

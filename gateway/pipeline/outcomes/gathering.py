@@ -40,7 +40,7 @@ def gather(store: Store, site: Site, sink: SinkEntry, rules: Active, *, after: i
         telling = Telling(uow, site, sink, rules)
         told = chain(telling.rows(things), optouts.stands(telling, things), optouts.said(telling, things))
         ordered = sorted(told, key=lambda one: (one[0], one[1].id))
-        rows = {one.id: one for _, one in ordered if not sink.kinds or one.kind in sink.kinds}
+        rows = {one.id: one for _, one in ordered if sink.tells(one.kind)}
     more = len(audited) == SCANNED
     return Gathered(rows=tuple(rows.values()), position=audited[-1][0] if more else max(after, below - 1), more=more)
 

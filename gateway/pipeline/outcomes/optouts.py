@@ -31,7 +31,7 @@ def said(telling: Telling, found: Sequence[Found]) -> Iterator[Placed]:
 
 def stands(telling: Telling, found: Sequence[Found]) -> Iterator[Placed]:
     """What people whom new rows name had refused before, and refuse still."""
-    places = {one.occurrence: place for place, one in enumerate(found) if one.kind is None and one.occurrence}
+    places = {one.occurrence: place for place, one in enumerate(found) if one.known and one.occurrence}
     known = telling.abouts(places)
     refused = _refused(telling, {about.token for about in known.values()})
     for about in known.values():
@@ -103,6 +103,7 @@ def _row(entry: Consent, about: About) -> SinkRow:
         channel=entry.channel,
         topic=entry.topic,
         row_key=about.row_key,
+        occurrence=str(about.occurrence),
     )
 
 

@@ -63,9 +63,9 @@ class Publishing(Regular):
         try:
             self._sink.write(batch.rows)
         except DeliveryError as error:
-            telemetry.log().info("outcomes.untold", name=at.name, error=type(error).__name__)
+            telemetry.log().info("outcomes.untold", name=at.name, error=type(error).__name__, said=error)
             with self._store.begin("outcomes") as uow:
-                failed(uow, at, UNAVAILABLE if isinstance(error, Unavailable) else REFUSED)
+                failed(uow, at, UNAVAILABLE if isinstance(error, Unavailable) else REFUSED, str(error))
                 uow.commit()
             return False
         return True

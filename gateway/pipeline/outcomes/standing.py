@@ -19,7 +19,7 @@ UNAVAILABLE: Final = "unavailable"
 NO_AGREEMENT: Final = "no-agreement"
 
 _SOONEST, _SLOWEST = 30 * SECOND, HOUR
-_COLUMNS = ("name", "position", "told", "moved", "tries", "next_at", "failed", "failing_since")
+_COLUMNS = ("name", "position", "told", "moved", "tries", "next_at", "failed", "failing_since", "said")
 _s = tables.sink.c
 _MOVE = Statement(
     "sink.move",
@@ -33,6 +33,7 @@ _MOVE = Statement(
         next_at=0,
         failed=None,
         failing_since=None,
+        said="",
     ),
     params=("reached", "count", "at", "which", "seen"),
 )
@@ -40,7 +41,7 @@ _MOVE = Statement(
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The row of one sink. `position`: an audit row; `told`: rows ever; `next_at`: not before; times are Millis UTC."""
+    """The row of one sink. `position`: an audit row; `told`: rows ever; `next_at`: not before; `said`: why it failed; times are Millis UTC."""
 
     name: str
     position: int
@@ -50,6 +51,7 @@ class Standing:
     next_at: Millis
     failed: str | None
     failing_since: Millis | None
+    said: str = ""
 
 
 def standings(unit: Reader, names: list[str]) -> dict[str, Standing]:
@@ -62,7 +64,7 @@ def standing(uow: UnitOfWork, name: str) -> Standing:
     found = standings(uow, [name]).get(name)
     if found is None:
         found = Standing(name, 0, 0, uow.now, 0, 0, None, None)
-        uow.insert_missing(tables.sink, _COLUMNS, [(name, 0, 0, uow.now, 0, 0, None, None)])
+        uow.insert_missing(tables.sink, _COLUMNS, [(name, 0, 0, uow.now, 0, 0, None, None, "")])
         uow.audit([(Action.CONFIGURATION_READ, "sink", name)])
     return found
 
@@ -78,18 +80,18 @@ def move(uow: UnitOfWork, at: Standing, told: Gathered) -> bool:
 
 def put(uow: UnitOfWork, at: Standing, position: int, *, reason: str) -> None:
     """Put a sink somewhere else by hand; what it is told twice has the same ids."""
-    now = (position, uow.now, 0, 0, None, None, at.name)
-    columns = ("position", "moved", "tries", "next_at", "failed", "failing_since")
+    now = (position, uow.now, 0, 0, None, None, "", at.name)
+    columns = ("position", "moved", "tries", "next_at", "failed", "failing_since", "said")
     uow.update(tables.sink, ("name",), columns, [now])
     uow.audit([(Action.OUTCOMES_REWOUND, at.name, at.position, position, reason)])
 
 
-def failed(uow: UnitOfWork, at: Standing, why: str) -> None:
-    """Tried again after a pause: soon where the other side is away, in an hour where a person must look."""
+def failed(uow: UnitOfWork, at: Standing, why: str, said: str = "") -> None:
+    """Tried again after a pause: soon where the other side is away, in an hour where a person must look, who is shown `said`."""
     pause = min(_SOONEST << min(at.tries, 16), _SLOWEST) if why == UNAVAILABLE else _SLOWEST
     since = at.failing_since or uow.now
-    values = (at.tries + 1, uow.now + pause, why, since, at.name)
-    uow.update(tables.sink, ("name",), ("tries", "next_at", "failed", "failing_since"), [values])
+    values = (at.tries + 1, uow.now + pause, why, since, said, at.name)
+    uow.update(tables.sink, ("name",), ("tries", "next_at", "failed", "failing_since", "said"), [values])
 
 
 def needs_somebody(at: Standing, now: Millis) -> bool:
