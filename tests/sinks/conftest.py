@@ -18,6 +18,9 @@ from connectors.sinks.snowflake import SnowflakeSink
 from gateway.ports import SystemClock
 from tests.conftest import absent
 
+sys.path.append(str(Path(__file__).parent.parent / "queues"))  # its brokers
+sys.path.append(str(Path(__file__).parent.parent / "mllp"))  # its certificates
+
 
 @pytest.fixture(scope="session")
 def emulator() -> Iterator[dict[str, Any]]:

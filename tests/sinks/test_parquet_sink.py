@@ -28,6 +28,22 @@ def names(folder: Path) -> list[str]:
     return sorted(str(one.relative_to(folder)) for one in folder.rglob("*") if one.is_file())
 
 
+BOOKED = replace(
+    SENT, id="9-1", kind=OutcomeKind.EVENT, event="appointment.booked", occurrence="5", facts={"appointment.duration": 30}
+)  # fmt: skip
+
+
+def test_columns_of_events_are_only_where_events_are(sink: ParquetSink, tmp_path: Path) -> None:
+    """A folder that was never told of any keeps the columns it has."""
+    sink.write([SENT])
+    sink.write([BOOKED])
+    (plain, wide) = (ds.dataset(tmp_path / name).to_table() for name in names(tmp_path))
+    assert wide.column_names == [*plain.column_names, "event", "occurrence", "facts"]
+    assert wide.select(["event", "occurrence", "facts"]).to_pylist() == [
+        {"event": "appointment.booked", "occurrence": "5", "facts": '{"appointment.duration":30}'}
+    ]
+
+
 def test_files_are_by_day_and_readable_as_one_table(sink: ParquetSink, tmp_path: Path) -> None:
     """SN-39: the same columns as a warehouse's table, times in UTC, the day as the folder."""
     sink.write([SENT, replace(SENT, id="8-sent"), replace(SENT, id="9-sent", at=SENT.at + DAY, row_key="")])

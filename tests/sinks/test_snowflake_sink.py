@@ -34,6 +34,23 @@ def test_rows_arrive_as_they_were_told(sink: SnowflakeSink, ask: Ask) -> None:
     assert (id_, at.isoformat(), key, reason) == ("7-sent", "2026-03-02T14:00:00.123000", SENT.row_key, None)
 
 
+def test_events_and_facts_have_columns_which_nothing_else_needs(sink: SnowflakeSink, ask: Ask) -> None:
+    """A table that was made before there were events serves until they are listed."""
+    booked = {
+        "kind": OutcomeKind.EVENT,
+        "event": "appointment.booked",
+        "occurrence": "5",
+        "facts": {"offer.product": "x"},
+    }
+    sink.write([SENT, replace(SENT, id="8-1", **booked)])  # type: ignore[arg-type]
+    found = ask(f"SELECT ID, EVENT, OCCURRENCE, FACTS FROM {TABLE} ORDER BY ID")
+    assert found == [("7-sent", None, None, None), ("8-1", "appointment.booked", "5", '{"offer.product":"x"}')]
+    for name in (TABLE, f"{TABLE}_STAGING"):
+        ask(f"ALTER TABLE {name} DROP COLUMN FACTS")
+    sink.write([replace(SENT, id="9-sent")])
+    assert ask(f"SELECT COUNT(*) FROM {TABLE}") == [(3,)]
+
+
 def test_what_is_told_twice_is_there_once_and_as_it_was_told_first(sink: SnowflakeSink, ask: Ask) -> None:
     """SN-39: idempotent by id, also where the second batch goes further and the row's key is forgotten by then."""
     sink.write(many(3))

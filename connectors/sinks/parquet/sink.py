@@ -12,6 +12,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from connectors.sinks.events import facts_of, is_wide
 from gateway.model.errors import ConfigError, Refused, Unavailable
 from gateway.model.outcome import SinkRow
 from gateway.model.when import to_datetime
@@ -19,6 +20,8 @@ from gateway.ports import Clock
 
 COLUMNS = ("id", "kind", "at", "patient", "source", "row_key", "rule", "variant", "step", "channel", "topic", "reason")
 """As written; `at` is a timestamp in UTC, the others are text, and what is empty is null."""
+EVENTS = ("event", "occurrence", "facts")
+"""More of them in a file that tells of events or facts; `facts` is a JSON object."""
 _FOR_A_PERSON = (PermissionError, NotADirectoryError)
 
 
@@ -83,7 +86,8 @@ def _write(path: Path, rows: Sequence[SinkRow]) -> None:
     import pyarrow as pa  # here: only a process that has such a sink pays for it
     import pyarrow.parquet as pq
 
-    kinds = {name: pa.timestamp("ms", tz="UTC") if name == "at" else pa.string() for name in COLUMNS}
+    names = COLUMNS + EVENTS if is_wide(rows) else COLUMNS
+    kinds = {name: pa.timestamp("ms", tz="UTC") if name == "at" else pa.string() for name in names}
     told = pa.Table.from_pylist([_row(one) for one in rows], schema=pa.schema(list(kinds.items())))
     path.unlink(missing_ok=True)  # never through a name that somebody else has made, a link say
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o640), "wb") as file:
@@ -93,7 +97,8 @@ def _write(path: Path, rows: Sequence[SinkRow]) -> None:
 
 
 def _row(one: SinkRow) -> dict[str, Any]:
-    return {name: getattr(one, name) or None for name in COLUMNS}
+    told = {name: getattr(one, name) or None for name in (*COLUMNS, *EVENTS)}
+    return {**told, "facts": facts_of(one) or None}
 
 
 def _on_disk(folder: Path) -> None:

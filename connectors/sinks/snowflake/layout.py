@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from connectors.sinks.events import facts_of
 from connectors.snowflake.names import Name, quoted
 from gateway.model.outcome import SinkRow
 from gateway.model.when import to_datetime
@@ -20,8 +21,16 @@ COLUMNS = (
     ("TOPIC", "VARCHAR(128)", "of the message, or of what somebody said; * for all"),
     ("REASON", "VARCHAR(64)", "why it waits, or did not leave"),
 )
-_NAMES = ", ".join(quoted(name) for name, _, _ in COLUMNS)
-_MARKS = ", ".join("?" for _ in COLUMNS)
+EVENTS = (
+    ("EVENT", "VARCHAR(64)", "what happened, where KIND is event"),
+    ("OCCURRENCE", "VARCHAR(32)", "what it is about, by a number that says nothing outside Caregate"),
+    ("FACTS", "VARCHAR", "those named for this sink, a JSON object"),
+)
+"""Only written where a batch tells of events or facts: a table made before there were any serves all others."""
+
+
+def _names(*, wide: bool) -> list[str]:
+    return [quoted(name) for name, _, _ in (*COLUMNS, *(EVENTS if wide else ()))]
 
 
 def staging(table: Name) -> Name:
@@ -31,7 +40,7 @@ def staging(table: Name) -> Name:
 
 def ddl(table: Name, role: str) -> str:
     """What the owner of the schema runs once; our role needs no more than it grants."""
-    columns = ",\n".join(f"  {quoted(name)} {kind}{_comment(words)}" for name, kind, words in COLUMNS)
+    columns = ",\n".join(f"  {quoted(name)} {kind}{_comment(words)}" for name, kind, words in COLUMNS + EVENTS)
     schema, who = Name(table.parts[:-1]), quoted(role)
     return (
         f"CREATE TABLE IF NOT EXISTS {table.sql} (\n{columns},\n  PRIMARY KEY ({quoted('ID')})\n);\n"
@@ -43,18 +52,21 @@ def ddl(table: Name, role: str) -> str:
     )
 
 
-def insert(table: Name) -> str:
+def insert(table: Name, *, wide: bool = False) -> str:
     """One row into the staging table; it binds the batch, then `values`."""
-    return f"INSERT INTO {staging(table).sql} ({quoted('BATCH')}, {_NAMES}) VALUES (?, {_MARKS})"  # noqa: S608 - names only
+    names = [quoted("BATCH"), *_names(wide=wide)]
+    marks = ", ".join("?" for _ in names)
+    return f"INSERT INTO {staging(table).sql} ({', '.join(names)}) VALUES ({marks})"  # noqa: S608 - names only
 
 
-def merge(table: Name) -> str:
+def merge(table: Name, *, wide: bool = False) -> str:
     """A batch, once by id, in one statement: all of it or nothing; what is there already stays as it was told first. Binds the batch."""
-    given = ", ".join(f"s.{quoted(name)}" for name, _, _ in COLUMNS)
+    every = _names(wide=wide)
+    names, given = ", ".join(every), ", ".join(f"s.{name}" for name in every)
     return (
         f"MERGE INTO {table.sql} AS t USING "  # noqa: S608 - names only
-        f"(SELECT {_NAMES} FROM {staging(table).sql} WHERE {quoted('BATCH')} = ?) AS s ON t.{quoted('ID')} = s.{quoted('ID')} "
-        f"WHEN NOT MATCHED THEN INSERT ({_NAMES}) VALUES ({given})"
+        f"(SELECT {names} FROM {staging(table).sql} WHERE {quoted('BATCH')} = ?) AS s ON t.{quoted('ID')} = s.{quoted('ID')} "
+        f"WHEN NOT MATCHED THEN INSERT ({names}) VALUES ({given})"
     )
 
 
@@ -63,12 +75,13 @@ def clear(table: Name) -> str:
     return f"DELETE FROM {staging(table).sql} WHERE {quoted('BATCH')} = ? OR {quoted('BATCH')} < ?"  # noqa: S608 - names only
 
 
-def values(row: SinkRow) -> tuple[str | None, ...]:
-    """A row in the order of COLUMNS, every value as text; what is empty is NULL."""
+def values(row: SinkRow, *, wide: bool = False) -> tuple[str | None, ...]:
+    """A row in the order of COLUMNS, where it is wide of EVENTS too, every value as text; what is empty is NULL."""
     at = to_datetime(row.at).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     told = (row.id, row.kind.value, at, row.patient, row.source, row.row_key)
     more = (row.rule, row.variant, row.step, row.channel, row.topic, row.reason)
-    return tuple(one or None for one in (*told, *more))
+    events = (row.event, row.occurrence, facts_of(row)) if wide else ()
+    return tuple(one or None for one in (*told, *more, *events))
 
 
 def _comment(words: str) -> str:

@@ -7,13 +7,13 @@ from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
-from pydantic import ValidationError
-
+from connectors.sinks.events import is_wide
+from connectors.sinks.faults import told
+from connectors.sinks.options import read
 from connectors.sinks.snowflake import layout
 from connectors.snowflake.account import Account, connected, ours
 from connectors.snowflake.faults import Expired
 from connectors.snowflake.names import Name, Table
-from gateway.model.errors import Busy, ConfigError, Refused, ServerError, Unavailable
 from gateway.model.outcome import SinkRow
 from gateway.model.when import DAY
 from gateway.ports import Clock
@@ -31,11 +31,7 @@ class SnowflakeSink:
     section = SnowflakeSinkOptions
 
     def __init__(self, name: str, options: Mapping[str, object], clock: Clock) -> None:
-        try:
-            self._options = SnowflakeSinkOptions.model_validate(options)
-        except ValidationError as error:
-            wrong = (".".join(map(str, one["loc"])) or "options" for one in error.errors())
-            raise ConfigError(*(f"sinks.{name}.{place}: cannot be used" for place in wrong)) from None
+        self._options = read(SnowflakeSinkOptions, name, options)
         self.name = name
         self._clock = clock
         self._connection: Any = None
@@ -46,26 +42,23 @@ class SnowflakeSink:
 
     def write(self, batch: Sequence[SinkRow]) -> None:
         """See `Sink`."""
-        try:
+        with told():
             try:
                 self._write(batch)
             except Expired:  # once (SN-35): a login that fails again is no accident
                 self._write(batch)
-        except Busy as error:
-            raise Unavailable(str(error)) from None
-        except ServerError as error:
-            raise Refused(str(error)) from None
 
     def _write(self, batch: Sequence[SinkRow]) -> None:
-        table, now = self._options.table, self._clock.now()
+        table, now, wide = self._options.table, self._clock.now(), is_wide(batch)
         try:
             if self._connection is None:
                 within = Name(table.parts[:-1])
                 self._connection = connected(self._options, within, f"caregate sink {self.name}")
             with ours(), self._connection.cursor() as cursor:
                 name, old = f"{now:015d}-{uuid4().hex}", f"{now - DAY:015d}"  # names tell their time
-                cursor.executemany(layout.insert(table), [(name, *layout.values(row)) for row in batch])
-                cursor.execute(layout.merge(table), (name,))
+                rows = [(name, *layout.values(row, wide=wide)) for row in batch]
+                cursor.executemany(layout.insert(table, wide=wide), rows)
+                cursor.execute(layout.merge(table, wide=wide), (name,))
                 cursor.execute(layout.clear(table), (name, old))
         except BaseException:
             self.close()
