@@ -94,7 +94,7 @@ class Shown:
 class FieldRead:
     """One feed field as one mapping reads it. `becomes`: a fact, or what else it is for; `kept`: how long, in words.
 
-    `asks`: rules with a condition or schedule on it; `shows`: rules that reveal it; `reaches`: "channel for PURPOSE".
+    `asks`: rules with a condition or schedule on it; `shows`: rules that reveal it; `reaches`: "channel for PURPOSE", "sink NAME".
     """
 
     field: str
@@ -112,13 +112,14 @@ class FieldRead:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToldTo:
-    """A sink of the site: what becomes of `sources` is told there. `agreement`: with whom and until when, in words."""
+    """A sink of the site: what becomes of `sources` is told there, and `facts` of that. `agreement`: with whom and until when, in words."""
 
     name: str
     kind: str
     sources: tuple[str, ...]
     rules: tuple[str, ...]
     kinds: tuple[str, ...]
+    facts: tuple[str, ...]
     agreement: str
 
 
@@ -137,14 +138,14 @@ class Budget:
 
     @property
     def dropped(self) -> tuple[FieldRead, ...]:
-        """What a mapping reads and no rule, template or gate uses: not even extracted (law 5)."""
+        """What a mapping reads and no rule, template, gate or sink uses: not even extracted (law 5)."""
         return tuple(one for one in self.fields if one.dropped)
 
 
 def budget(rules: RuleSet, pack: Pack, templates: Templates, kept: Kept, sinks: Iterable[ToldTo] = ()) -> Budget:
     """The report of a rule set under mappings, and of a site's sinks. Raises RenderError for a template that does not compile."""
-    shown = tuple(_shown(rules, templates))
-    fields = tuple(sorted(set(_fields(rules, pack, shown, kept)), key=_place))
+    shown, sinks = tuple(_shown(rules, templates)), tuple(sinks)
+    fields = tuple(sorted(set(_fields(rules, pack, shown, kept, sinks)), key=_place))
     read = frozenset(path for one in fields for path in (one.field, one.field.partition(".")[0]))
     segments = {field.partition("-")[0] for field in read} | {
         part.strip()[:3] for told in BUILT_IN for part in told.split(",")
@@ -159,7 +160,7 @@ def budget(rules: RuleSet, pack: Pack, templates: Templates, kept: Kept, sinks: 
         fields=fields,
         built_in=tuple((field, what, how) for field, (what, how) in BUILT_IN.items()),
         never=tuple(sorted(never, key=lambda one: _numbered(one[0]))),
-        sinks=tuple(sinks),
+        sinks=sinks,
     )
 
 
@@ -194,8 +195,10 @@ def _shown(rules: RuleSet, templates: Templates) -> Iterator[Shown]:
             )
 
 
-def _fields(rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept) -> Iterator[FieldRead]:
-    told = _Told(rules, pack, shown, kept)
+def _fields(
+    rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept, sinks: tuple[ToldTo, ...]
+) -> Iterator[FieldRead]:
+    told = _Told(rules, pack, shown, kept, sinks)
     for one in pack.every:
         for slot, source in one.person.items():
             yield from told.person(slot, source)
@@ -225,8 +228,10 @@ def within(source: Source, resource: str) -> Source:
 class _Told:
     """Lines of the report for the sources of mappings."""
 
-    def __init__(self, rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept) -> None:
-        self._rules, self._pack, self._shown, self._kept = rules, pack, shown, kept
+    def __init__(
+        self, rules: RuleSet, pack: Pack, shown: tuple[Shown, ...], kept: Kept, sinks: tuple[ToldTo, ...]
+    ) -> None:
+        self._rules, self._pack, self._shown, self._kept, self._sinks = rules, pack, shown, kept, sinks
 
     def person(self, slot: str, source: Source) -> Iterator[FieldRead]:
         """What becomes part of the directory: read of every message, whatever the rules (PI-01 to PI-12)."""
@@ -316,7 +321,8 @@ class _Told:
             yield self._line(path, mapping, becomes, None, kept)
 
     def _fact(self, mapping: str, fact: str, source: Source, structural: tuple[str, ...]) -> Iterator[FieldRead]:
-        used, column = fact in self._rules.facts_used, fact in structural
+        told = any(fact in one.facts for one in self._sinks)
+        used, column = told or fact in self._rules.facts_used, fact in structural
         kept = f"sealed; {self._kept.facts} after it is over" if used else "as a column of the occurrence"
         for path in source.every_path:
             kept_so = kept if used or column else _DROPPED
@@ -326,6 +332,7 @@ class _Told:
         self, path: str, mapping: str, becomes: str, fact: str | None, kept: str, *, dropped: bool = False
     ) -> FieldRead:
         shown = [one for one in self._shown if one.fact == fact]
+        sinks = [f"sink {one.name}" for one in self._sinks if fact in one.facts]
         texts = f"; in sealed texts {self._kept.bodies}" if shown else ""
         return FieldRead(
             field=path,
@@ -336,7 +343,7 @@ class _Told:
             shows=tuple(one.rule for one in shown),
             gates=GATES.get(fact or "", ""),
             templates=tuple(sorted({name for one in shown for name in one.templates})),
-            reaches=tuple(sorted({f"{channel} for {one.purpose}" for one in shown for channel in one.reaches})),
+            reaches=(*sorted({f"{channel} for {one.purpose}" for one in shown for channel in one.reaches}), *sinks),
             kept=f"{kept}{texts}",
             dropped=dropped,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from gateway.analyst.phi import Budget, FieldRead, Shown, ToldTo
+from gateway.model.facts import VOCABULARY
 
 _HEAD = """\
 # The PHI budget
@@ -47,23 +48,25 @@ def summary(told: Budget) -> Iterator[str]:
     dropped = sorted({one.becomes.strip("`") for one in told.dropped})
     yield f"{len(fields)} fields read; mapped and dropped, because nothing uses it: {', '.join(dropped) or 'nothing'}"
     for sink in told.sinks:
-        yield f"sink {sink.name} ({sink.kind}) is told what became of {_list(sink.sources)}; agreement: {sink.agreement}"
+        given = f", with {_list(sink.facts)}" if sink.facts else ""
+        yield f"sink {sink.name} ({sink.kind}) is told what became of {_list(sink.sources)}{given}; agreement: {sink.agreement}"
     segments = [name for name, _ in told.never if "-" not in name]
     yield f"segments never read: {', '.join(segments)}"
 
 
 def _sink(one: ToldTo) -> tuple[str, ...]:
-    every = ("all",)
-    return (one.name, one.kind, _list(one.sources), _list(one.rules or every), _list(one.kinds or every), one.agreement)
+    facts = (f"`{fact}` ({VOCABULARY[fact].sensitivity.name.lower()})" for fact in one.facts)
+    rules, kinds = _list(one.rules or ("all",)), _list(one.kinds or ("all but event",))
+    return (one.name, one.kind, _list(one.sources), rules, kinds, _list(facts), one.agreement)
 
 
 def _parts(told: Budget) -> Iterator[str]:
     head = ("fact", "sensitivity", "rule", "purpose", "templates", "can reach", "above the ceiling of")
     yield _table("What patients are shown", head, map(_shown, told.shown))
     if told.sinks:
-        heads = ("sink", "kind", "told of what came of", "rules", "kinds", "agreement")
+        heads = ("sink", "kind", "told of what came of", "rules", "kinds", "facts", "agreement")
         yield _table(
-            "Who is told what became of it: a token, the source's own row key, rule, channel and reason",
+            "Who is told what became of it: a token, the source's own row key, rule, channel, reason, and the facts named",
             heads,
             map(_sink, told.sinks),
         )

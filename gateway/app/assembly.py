@@ -232,6 +232,7 @@ def _site(settings: Settings, store: Store, pack: Pack, agreements: Mapping[Chan
             region=source.region,
             silent_after=source.watch.silent_after,
             holds=source.watch.holds,
+            behind_after=source.watch.behind_after,
             base=source.base,
             release=source.release,
             tells_messages=source.write_back.communications,
@@ -260,6 +261,7 @@ def _sink(settings: SinkSettings) -> SinkEntry:
         sources=frozenset(told.sources),
         rules=frozenset(told.rules),
         kinds=frozenset(told.kinds),
+        facts=frozenset(told.facts),
         every=told.every,
         agreement=settings.agreement,
     )
@@ -346,6 +348,7 @@ def feed_of(settings: Settings, name: str) -> Feed:
         systems=source.systems,
         refers=source.write_back.communications,
         mapping=source.mapping,
+        told=frozenset().union(*(one.told.facts for one in settings.sinks.values() if name in one.told.sources)),
     )
 
 

@@ -12,15 +12,17 @@ from gateway.app.servers import remember
 from gateway.model.errors import CommandError
 from gateway.model.event import RawMessage, Reading
 from gateway.pipeline.extracting import Guards, RowBook, TrialBook, meaning_of
-from gateway.ports import Extracts, Rows, Source, TableShape
+from gateway.ports import Extracts, Rows, Source, TableShape, TakesRows
 from gateway.settings.sections import GuardSection
 
 
 def extract(gateway: Gateway, sources: Sequence[Source]) -> None:
-    """Those that bring rows get their place."""
+    """Those that bring rows get their place; those to which rows come one by one are told what a row is."""
     for source in sources:
         if isinstance(source, Extracts):
             source.extract_into(rows_of(gateway, source.name), shape_of(gateway, source.name))
+        elif isinstance(source, TakesRows) and gateway.settings.sources[source.name].mapping:
+            source.rows_are(shape_of(gateway, source.name))
 
 
 @contextmanager

@@ -17,8 +17,9 @@ from gateway.model.alert import AlertKind, Condition
 from gateway.model.when import DAY, MINUTE, Millis
 from gateway.pipeline.campaigns.tripping import stop_what_leaves_its_bounds
 from gateway.pipeline.intake import IntakeThread
+from gateway.pipeline.queues import QueueLooks
 from gateway.pipeline.watching import Check, Watch
-from gateway.ports import AlertSink, Clock, Source
+from gateway.ports import AlertSink, Clock, Lags, Source
 from gateway.settings import Settings
 from gateway.store.engine import parsed, sqlite_path
 
@@ -82,6 +83,11 @@ def watch_of(gateway: Gateway, roles: Sequence[str], reach: Callable[[], bool], 
     settings, leads = gateway.settings, "work" in roles
     sinks = alerts_of(settings, gateway.clock) if leads else []
     gateway.closing += [sink.close for sink in sinks]
+    ids = {source.name: gateway.site.sources[source.name].id for source in sources}
+    looks = QueueLooks(
+        gateway.store, {ids[source.name]: (source.name, source) for source in sources if isinstance(source, Lags)}
+    )
+    gateway.closing.append(looks.over)
     return Watch(
         gateway.store,
         gateway.site,
@@ -91,6 +97,7 @@ def watch_of(gateway: Gateway, roles: Sequence[str], reach: Callable[[], bool], 
         environment=settings.environment,
         host=host(),
         repeat=settings.alert_repeat,
+        queues=looks.once,
         campaigns=lambda: stop_what_leaves_its_bounds(gateway.store, gateway.rules.current().ruleset),
     )
 

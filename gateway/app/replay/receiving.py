@@ -109,7 +109,7 @@ class Again(Receiver):
         rules, baseline = self._rules.current(), batch[0].baseline
         prepared = [self._prepare(one.message, rules) for one in batch]
         outcomes = self._commit(prepared, rules, baseline)
-        return outcomes or [self._alone(batch[0].message, baseline, again=len(batch) > 1)]
+        return outcomes or [self._alone(batch[0].message, baseline)]
 
     def _prepare(
         self, message: RawMessage, rules: Active, *, whole: bool = False, known: Reading | None = None
