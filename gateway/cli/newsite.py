@@ -55,6 +55,14 @@ sources:
   #   base: https://fhir.lakeside.example/r4
   #   systems: {'urn:lakeside:mrn': LAKESIDE|MR}   # so the same number is the same person in HL7 v2 and in FHIR
   #   keys: [{secret: file:secrets/clinic.key}]    # 16 characters or more, shown as X-Gateway-Key
+  # engine:
+  #   kind: amqp                  # a queue of RabbitMQ; or kafka, redis-stream: README of connectors, "Plugging into an existing engine"
+  #   organization: lakeside
+  #   authority: LAKESIDE
+  #   url: amqps://rabbit.lakeside.example:5671/integration
+  #   user: caregate
+  #   password: file:secrets/rabbit
+  #   queue: hl7.caregate         # ours alone, bound to the engine's exchange
   # night:
   #   kind: folder                # files of HL7 v2, single messages or batches
   #   organization: lakeside

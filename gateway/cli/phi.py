@@ -70,6 +70,7 @@ def _sinks(folder: Path | None, config: Path | None) -> list[ToldTo]:
             sources=one.told.sources,
             rules=one.told.rules,
             kinds=tuple(one.told.kinds),
+            facts=one.told.facts,
             agreement=_agreement(one.agreement),
         )
         for name, one in site.settings(config, secrets=False).sinks.items()

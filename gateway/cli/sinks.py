@@ -1,8 +1,9 @@
-"""`caregate sinks`: where other systems stand that are told what became of things, putting one back, and what its owner must make."""
+"""`caregate sinks`: where other systems stand that are told what became of things, trying or putting one back, and what its owner must make."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,7 +14,7 @@ from gateway.cli.terminal import listed, moment, say
 from gateway.model.errors import CommandError
 from gateway.model.when import to_millis
 
-group = typer.Typer(no_args_is_help=True, help="Who else is told the outcomes: status, rewind, ddl.")
+group = typer.Typer(no_args_is_help=True, help="Who else is told: status, again, rewind, ddl, schemas.")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The sink, as caregate.yaml names it.")]
 
 
@@ -29,7 +30,7 @@ def status(config: site.Config = None, json: site.Json = False) -> None:
         lines = inspect.sinks(gateway)
     listed(
         lines,
-        ("sink", "rows told", "not looked at since", "fails", "tries", "since", "next try"),
+        ("sink", "rows told", "not looked at since", "fails", "tries", "since", "next try", "why"),
         lambda one: (
             one.name,
             one.told,
@@ -38,10 +39,25 @@ def status(config: site.Config = None, json: site.Json = False) -> None:
             one.tries or "",
             _shown(one.since),
             _shown(one.next),
+            one.said,
         ),
         json=json,
         none="nobody is told: caregate.yaml has no `sinks`",
     )
+
+
+@group.command()
+def again(name: Name, reason: site.Why = None, config: site.Config = None) -> None:
+    """Try a sink that waits at once: what kept it is mended.
+
+    Example: caregate sinks again warehouse --reason 'the stream is there now'
+    """
+    why = site.why(reason)
+    from gateway.pipeline import inspect
+
+    with site.opened(config) as gateway:
+        inspect.sink_again(gateway, name, reason=why, account=account())
+    say(f"{name} is tried at its next round, from where it stands")
 
 
 @group.command()
@@ -74,6 +90,28 @@ def ddl(name: Name, config: site.Config = None) -> None:
     from gateway.app.sinks import ddl_of
 
     say(ddl_of(site.settings(config), name).rstrip())
+
+
+@group.command()
+def schemas(
+    out: Annotated[Path | None, typer.Option(metavar="DIR", help="Write one file for each type there.")] = None,
+) -> None:
+    """JSON Schemas (2020-12) of the `data` of each type of CloudEvents that sinks are told.
+
+    Without --out: all of them as one JSON object by file name.
+
+    Examples: caregate sinks schemas --out schemas · caregate sinks schemas
+    """
+    from gateway.analyst.outcome_schemas import files as schema_files
+
+    files = schema_files()
+    if out is None:
+        say("{" + ",\n".join(f'"{name}": {text.rstrip()}' for name, text in files.items()) + "}")
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (out / name).write_text(text, encoding="utf-8")
+    say(f"wrote {len(files)} schemas to {out}")
 
 
 def _instant(text: str) -> int:

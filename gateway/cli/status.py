@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from gateway.cli import site
-from gateway.cli.feeds import feed_row
+from gateway.cli.feeds import feeds_table
 from gateway.cli.terminal import emit, moment, plain, say, span, table
 from gateway.model.alert import SAID, AlertKind
 
@@ -85,8 +85,7 @@ def _report(report: StatusReport) -> None:
         say(line)
     say()
     if report.feeds:
-        heads = ("source", "state", "last message", "age", "last hour", "usual", "usual silence", "silent from")
-        table((*heads, "received today", "ignored", "not taken"), [feed_row(one) for one in report.feeds])
+        feeds_table(report.feeds)
         say()
     if report.outbox:
         rows = [(one.count, one.state, one.reason, moment(one.first_due)) for one in report.outbox]

@@ -128,18 +128,27 @@ def listed(
         emit(line)
 
 
+def row(cells: Iterable[object]) -> None:
+    """One tab-separated line of what comes bit by bit; what is not there is a hyphen."""
+    print("\t".join(_cells(cells)))
+
+
+def _cells(cells: Iterable[object]) -> list[str]:
+    return [printable("-" if cell in (None, "") else str(cell)) for cell in cells]
+
+
 def table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Rows under headings; on a terminal with rich, elsewhere tab-separated so that cut and awk can be used."""
-    texts = [[printable("-" if cell in (None, "") else str(cell)) for cell in row] for row in rows]
+    texts = [_cells(cells) for cells in rows]
     if not sys.stdout.isatty():
-        for row in ([name.lower() for name in columns], *texts):
-            print("\t".join(row))
+        for cells in ([name.lower() for name in columns], *texts):
+            print("\t".join(cells))
         return
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     shown = Table(*columns, box=None, header_style="bold", pad_edge=False)
-    for row in texts:
-        shown.add_row(*map(Text, row))
+    for cells in texts:
+        shown.add_row(*map(Text, cells))
     Console().print(shown)

@@ -103,13 +103,13 @@ def test_every_mistake_comes_at_once_at_its_own_line(bent):
     )
     said = {line: sentence for line, _, sentence in found}
     *lines, last = sorted(said)
-    assert lines == [5, 29, 30, 31, 65, 66]
+    assert lines == [5, 29, 30, 31, 73, 74]
     assert "rabbit" in Path("caregate.yaml").read_text("utf-8").splitlines()[last - 1]  # what was added at the end
     assert said[29] == "unknown key `prot` of `sources.ehr`; did you mean `port`?"
     assert said[30].startswith("`sources.ehr.ack_mode` must be 'auto', 'original', 'enhanced' or 'none'; did you mean")
     assert said[31].startswith("`sources.ehr.idle_timeout`: write a duration as")
-    assert said[65] == "unknown key `tsl` of `channels.email`; did you mean `tls`?"
-    assert said[66] == "`channels.email.port` must be a whole number"
+    assert said[73] == "unknown key `tsl` of `channels.email`; did you mean `tls`?"
+    assert said[74] == "`channels.email.port` must be a whole number"
 
 
 def test_a_certificate_is_looked_for_beside_the_configuration(bent, site, tmp_path, monkeypatch):

@@ -31,7 +31,7 @@ def test_the_list_of_feeds_tells_state_rate_and_today(loaded):
     (line,) = loaded("feeds", "list", "--json").lines
     assert list(line) == [
         "name", "state", "held", "silent_since", "excused_until", "last_received", "age", "rate", "usual_rate",
-        "usual_silence", "silent_from", "received", "ignored", "quarantined",
+        "usual_silence", "silent_from", "received", "ignored", "quarantined", "queue",
     ]  # fmt: skip
     assert (line["name"], line["state"], line["received"], line["ignored"], line["quarantined"]) == (
         "ehr", "running", 3, 0, 1,
