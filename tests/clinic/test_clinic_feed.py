@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,11 +10,11 @@ from clinic_dsl import Clinic, OpenClinic
 from clinic_site import shipped_rule, write_rules
 
 from gateway.mapping.trace import Traced, TracedReader
-from gateway.model.errors import CommandError
+from gateway.model.errors import CommandError, Conflict, StoreUnavailable
 from gateway.model.event import Outcome, RawMessage, Result
 from gateway.model.verdict import Reason
 from gateway.model.when import SECOND
-from gateway.pipeline import inspect
+from gateway.pipeline import applying, inspect, preparing
 from gateway.pipeline.inspect import codes
 from gateway.pipeline.releasing import let_go
 from gateway.store import tables
@@ -203,10 +204,9 @@ def test_one_bad_member_leaves_the_rest_of_its_batch_alone(enrolled: Clinic) -> 
     assert len(enrolled.mails()) == 4
 
 
-def test_a_fault_of_ours_fails_one_member_and_not_its_batch(enrolled: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A-04: AR 207 for the one that trips us, nothing of it stored; the others are received singly."""
-    from gateway.pipeline import applying
-
+@pytest.fixture
+def stumbling(enrolled: Clinic, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """We have a fault that shows at messages with the control id TRIP."""
     honest = applying.Applier.apply
 
     def stumble(self: applying.Applier, one, raw: int):  # type: ignore[no-untyped-def]
@@ -214,13 +214,62 @@ def test_a_fault_of_ours_fails_one_member_and_not_its_batch(enrolled: Clinic, mo
             raise ZeroDivisionError(enrolled.person("Ann").family)
         return honest(self, one, raw)
 
-    monkeypatch.setattr(applying.Applier, "apply", stumble)
+    with monkeypatch.context() as patched:
+        patched.setattr(applying.Applier, "apply", stumble)
+        yield patched
+
+
+def test_a_message_we_stumble_over_is_kept_for_a_person_and_its_feed_goes_on(enrolled: Clinic, stumbling) -> None:
+    """A-08: AE 207, stored once however often it comes; the others of its batch are received; mended, it is taken."""
     ann = enrolled.schedules("S12", "Ann", start=FIRST, appointment="A1")
     trip = enrolled.schedules("S12", "Ann", start=FIRST, appointment="A2", control="TRIP")
-    good, failed = enrolled.hears_together(ann, trip)
-    assert (good.result, failed.result, failed.ack, failed.faults[0].code) == ("accepted", "failed", "AR", 207)
-    monkeypatch.undo()
+    good, kept = enrolled.hears_together(ann, trip)
+    assert (good.result, kept.result, kept.ack, kept.faults[0].code) == ("accepted", "quarantined", "AE", 207)
+    again = enrolled.hears(trip)
+    assert (again.result, again.ack, again.message) == ("quarantined", "AE", kept.message)
+    (entry,) = inspect.quarantine_list(enrolled.gateway)
+    assert entry.rule.startswith("a fault of ours")
+    stumbling.undo()
     assert enrolled.hears(trip).result == "accepted"
+    assert inspect.quarantine_list(enrolled.gateway) == []
+
+
+def test_a_message_whose_keys_cannot_be_made_is_kept_for_a_person(enrolled: Clinic, monkeypatch) -> None:
+    """A-08: before any transaction is open, too; those beside it are received."""
+    honest = preparing.identifier_digests
+
+    def stumble(keyring: Any, told: Any) -> Any:
+        if told.value == enrolled.person("Ben").mrn:
+            raise ZeroDivisionError(told.value)
+        return honest(keyring, told)
+
+    monkeypatch.setattr(preparing, "identifier_digests", stumble)
+    ben = enrolled.schedules("S12", "Ben", start=FIRST, appointment="B1")
+    ann = enrolled.schedules("S12", "Ann", start=FIRST, appointment="A1")
+    kept, good = enrolled.hears_together(ben, ann)
+    assert (kept.result, kept.faults[0].code, good.result) == ("quarantined", 207, "accepted")
+
+
+@pytest.mark.parametrize("error", [Conflict, StoreUnavailable])
+def test_while_the_database_is_away_a_message_alone_is_not_taken_for_poison(
+    enrolled: Clinic, monkeypatch: pytest.MonkeyPatch, error: type[StoreUnavailable]
+) -> None:
+    """A-04: AR, nothing stored; its sender may send it again."""
+    monkeypatch.setattr("gateway.pipeline.receive._PAUSE", 0.0)
+    before = enrolled.count("raw")
+    trip = enrolled.schedules("S12", "Ann", start=FIRST, appointment="A2")
+    with monkeypatch.context() as patched:
+        patched.setattr(applying.Applier, "apply", _raising(error))
+        said = enrolled.hears(trip)
+    assert (said.result, said.ack, enrolled.count("raw")) == ("failed", "AR", before)
+    assert enrolled.hears(trip).result == "accepted"
+
+
+def _raising(error: type[Exception]) -> Any:
+    def apply(*_: object) -> None:
+        raise error("away")
+
+    return apply
 
 
 def test_messages_of_one_batch_apply_in_the_order_they_came(enrolled: Clinic) -> None:

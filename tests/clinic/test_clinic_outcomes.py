@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from clinic_cdp import AGREED, Platform, Through
+from clinic_cdp import AGREED, SINK, Platform, Through
 from clinic_dsl import Answer, OpenClinic
 from clinic_ehr import KilledError
 from test_clinic_writeback import receives
@@ -166,7 +166,21 @@ def test_what_a_platform_refuses_waits_for_a_person(cdp: Platform) -> None:
     assert cdp.hears("30m") == 0
     with cdp.clinic.gateway.store.read() as unit:
         assert "sink-behind" in [one.kind for one in conditions.found(unit, cdp.clinic.gateway.site)]
+    assert [(one.failed, one.said) for one in inspect.sinks(cdp.clinic.gateway)] == [("refused", "no such table")]
     assert cdp.hears("1h") > 0
+    assert [(one.failed, one.said) for one in inspect.sinks(cdp.clinic.gateway)] == [(None, "")]
+
+
+def test_a_person_who_mended_it_need_not_wait_for_the_hour(cdp: Platform) -> None:
+    """`caregate sinks again`: from where it stood, and audited with its reason."""
+    cdp.rounds = cdp.another(Through(cdp.sink, Refused("no such table")))
+    cdp.enters("Ann", user="u-1")
+    cdp.hears()
+    (before,) = inspect.sinks(cdp.clinic.gateway)
+    inspect.sink_again(cdp.clinic.gateway, "back", reason="the table is there now", account="ops")
+    (after,) = inspect.sinks(cdp.clinic.gateway)
+    assert (before.failed, after.failed, after.unseen) == ("refused", None, before.unseen)
+    assert cdp.hears("1m") > 0
 
 
 def test_killed_between_the_platform_and_our_note_nothing_is_doubled(cdp: Platform) -> None:
@@ -213,6 +227,18 @@ def test_only_the_kinds_and_rules_that_are_wanted(open_clinic: OpenClinic, tmp_p
     cdp.enters("Ann", user="u-1")
     cdp.hears("2h")
     assert cdp.rows("kind") == ["sent"]
+
+
+def test_what_was_never_planned_by_another_rule_is_not_told_either(open_clinic: OpenClinic, tmp_path: Path) -> None:
+    """`rules` narrows that too."""
+    cdp = Platform(open_clinic, tmp_path, more=f"{AGREED}\n    rules: another-rule")
+    cdp.clinic.enrols("Ann")
+    cdp.clinic.dies("Ann")
+    cdp.enters("Ann", user="u-1")
+    assert cdp.hears() == 0
+    cdp.clinic.restarts(more=SINK.format(path=cdp.folder, more=AGREED))
+    cdp.rounds = cdp.another()
+    assert cdp.hears("2h") > 0, "it is told to who asked for all"
 
 
 def test_a_database_restored_tells_again_with_the_same_ids(cdp: Platform) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parent.parent / "clinic"))  # its people and messages
 sys.path.append(str(Path(__file__).parent.parent / "fhir"))  # its server over HTTP
+sys.path.append(str(Path(__file__).parent.parent / "mllp"))  # its certificates
+sys.path.append(str(Path(__file__).parent.parent / "queues"))  # its brokers
 
 from crash_mail import PostOffice
 from crash_parts import House

@@ -22,11 +22,15 @@ from crash_spans import Spans, plain
 
 import connectors.channels.email
 import connectors.sources.mllp
+from connectors.sinks.events import event_of
+from connectors.sinks.parquet import ParquetSink
 from connectors.sources.drops import filing
+from connectors.sources.queues.pump import Pump
 from gateway import telemetry, worker
 from gateway.app import assemble
 from gateway.app.assembly import deliverer_of
 from gateway.model.errors import CaregateError
+from gateway.model.outcome import SinkRow
 from gateway.pipeline.deliver import Deliverer
 from gateway.pipeline.dispatch import Dispatcher
 from gateway.ports import Envelope, Handover, SetClock
@@ -72,6 +76,8 @@ def wrap_commit() -> None:
 
     def watched(self: UnitOfWork) -> None:
         kind = self.actor if self.actor != "deliver" else "settle" if getattr(_here, "sent", False) else "clear"
+        if kind == "outcomes" and _here.__dict__.pop("told", False):
+            kind = "noting"
         at(f"before-{kind}-commit")
         if f"during-{kind}-commit" in _armed:
             threading.Thread(target=_die_soon, daemon=True).start()
@@ -140,6 +146,52 @@ def wrap_move() -> None:
     Path.unlink = unlinking  # type: ignore[method-assign]
 
 
+def wrap_sink() -> None:
+    """A sink of lines in a file of its folder: before it has a batch, and after it has all of it and nobody has noted that."""
+
+    def writing(self: ParquetSink, batch: Sequence[SinkRow]) -> None:
+        at("before-telling")
+        with (self._path / "lines").open("ab") as file:
+            file.write(b"".join(event_of(row) + b"\n" for row in batch))
+            file.flush()
+            os.fsync(file.fileno())
+        _here.told = True
+        at("after-telling")
+
+    ParquetSink.write = writing  # type: ignore[method-assign]
+
+
+def wrap_links() -> None:
+    """After a broker gave messages, and before and after it is told that they are settled."""
+    made = Pump.__init__
+
+    def making(self: Pump, name: str, connect: Any, *rest: Any, **told: Any) -> None:
+        made(self, name, lambda: WatchedLink(connect()), *rest, **told)
+
+    Pump.__init__ = making  # type: ignore[method-assign]
+
+
+class WatchedLink:
+    """A link of a queue around the real one."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self.open, self.idle, self.waiting, self.close = inner.open, inner.idle, inner.waiting, inner.close
+
+    def take(self, most: int, seconds: float) -> Any:
+        """Once there is something."""
+        found = self._inner.take(most, seconds)
+        if found:
+            at("after-taking")
+        return found
+
+    def settle(self, deliveries: Any) -> None:
+        """Around it."""
+        at("before-settling")
+        self._inner.settle(deliveries)
+        at("after-settling")
+
+
 class Watched:
     """A channel around the real one."""
 
@@ -206,7 +258,7 @@ def be(parent: Connection, config: Path, now: int, roles: Sequence[str], log: Pa
     os.dup2(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), sys.stderr.fileno())
     _clock.set(now)
     telemetry.configure(stream=sys.stderr)
-    for wrap in (_spans.watch, wrap_commit, wrap_pages, wrap_ring, wrap_dispatcher, wrap_move):
+    for wrap in (_spans.watch, wrap_commit, wrap_pages, wrap_ring, wrap_dispatcher, wrap_move, wrap_sink, wrap_links):
         wrap()
     try:
         _run(parent, config, roles)
