@@ -13,6 +13,7 @@ from typing import Any
 
 from gateway.store.migrations import migrate
 from tests.bench import (
+    brokered,
     campaign,
     crowded,
     extracted,
@@ -60,7 +61,12 @@ def lines() -> list[Line]:
 
 def chosen(only: str) -> list[str]:
     """The names of the lines that are asked for: the one called so, else all that begin so."""
-    every = [*micro.NAMES, *(line.name for line in lines()), *(name for part in APART for name in part.NAMES)]
+    every = [
+        *micro.NAMES,
+        *(line.name for line in lines()),
+        *brokered.NAMES,
+        *(name for part in APART for name in part.NAMES),
+    ]
     return [only] if only in every else [name for name in every if name.startswith(only)]
 
 
@@ -90,9 +96,10 @@ def main() -> None:
         apart = [(part, name) for part in APART for name in part.NAMES if name in names]
         for part, name in apart:
             _print(part.measure(name, folder))
-        if apart and not micros and not wanted:
+        brokers = [name for name in brokered.NAMES if name in names]
+        if apart and not micros and not wanted and not brokers:
             return
-        if not micros and not wanted:
+        if not micros and not wanted and not brokers:
             print(
                 f"there is no line whose name begins with `{only}`; there are {', '.join(chosen(''))}", file=sys.stderr
             )
@@ -101,11 +108,13 @@ def main() -> None:
         for name in micros:
             _print(micro.measure(name, world, folder))
         bench = Bench(world=world, folder=folder, warm=told.warm, measured=told.seconds)
-        if any(line.store == "postgresql" for line in wanted):
+        if any(line.store == "postgresql" for line in wanted) or any("postgresql" in name for name in brokers):
             bench.postgres = stack.enter_context(Postgres(folder))
             _fill(bench.postgres, world)
         for figures in _measured(bench, wanted):
             _print(figures)
+        for name in brokers:
+            _print(brokered.measure(name, bench))
 
 
 def _arguments() -> argparse.Namespace:

@@ -62,21 +62,12 @@ class Bench:
 
     def measure(self, line: Line) -> dict[str, Any]:
         """The figures of one line. RuntimeError: a message was refused, lost, or not stored."""
-        site = self.folder / line.name
-        config = self.world.copy(site)
-        environment = dict(os.environ)
-        known, url = "", f"sqlite:///{site / 'caregate.db'}"
-        if line.store == "postgresql":
-            assert self.postgres is not None
-            known = "bench_known" if line.variant == "FULL" else "bench_migrated"
-            url = self.postgres.database("bench_line", like=known)
-        environment["CAREGATE_DATABASE"] = url
-        if line.rules:
-            make_rules(site, line.rules)
-        try:
-            before = _counts(url) if line.variant == "FULL" else (0, 0)
+        with self.placed(line.name, line.store, known=line.variant == "FULL") as (config, url, environment):
+            if line.rules:
+                make_rules(config.parent, line.rules)
+            before = counts(url) if line.variant == "FULL" else (0, 0)
             with ExitStack() as stack:
-                post = self._post(site, stack) if line.sending else None
+                post = self._post(config.parent, stack) if line.sending else None
                 opened = [stack.enter_context(served(line.variant, config, environment)) for _ in range(line.processes)]
                 played = self._play(line, opened)
                 sent = post.taken(self.measured) if post else 0
@@ -85,11 +76,22 @@ class Bench:
                 figures["sent_per_s"] = round(sent / self.measured, 1)
             if line.variant == "FULL":
                 figures["plans_per_message"] = _plans(url, before, played)
+        return figures
+
+    @contextmanager
+    def placed(self, name: str, store: str, *, known: bool) -> Iterator[tuple[Path, str, dict[str, str]]]:
+        """A site and database of one line: configuration, database, environment. `known`: PostgreSQL's, too, knows everybody."""
+        site = self.folder / name
+        config, url = self.world.copy(site), f"sqlite:///{site / 'caregate.db'}"
+        if store == "postgresql":
+            assert self.postgres is not None
+            url = self.postgres.database("bench_line", like="bench_known" if known else "bench_migrated")
+        try:
+            yield config, url, {**os.environ, "CAREGATE_DATABASE": url}
         finally:
             shutil.rmtree(site)
-            if line.store == "postgresql" and self.postgres is not None:
+            if store == "postgresql" and self.postgres is not None:
                 self.postgres.drop("bench_line")
-        return figures
 
     def _post(self, site: Path, stack: ExitStack) -> Post:
         """A relay to send to, and requests that fall due from the first message to after the last."""
@@ -155,13 +157,13 @@ def _figures(line: Line, played: dict[str, Any]) -> dict[str, Any]:
 
 def _plans(url: str, before: tuple[int, int], played: dict[str, Any]) -> float:
     """Plans a message; and what was acknowledged must be stored."""
-    stored, planned = (two - one for one, two in zip(before, _counts(url), strict=True))
+    stored, planned = (two - one for one, two in zip(before, counts(url), strict=True))
     if stored < played["acked"]:
         raise RuntimeError(f"{played['acked']} messages were acknowledged, {stored} are stored")
     return round(planned / stored, 2)
 
 
-def _counts(url: str) -> tuple[int, int]:
+def counts(url: str) -> tuple[int, int]:
     """How many messages are stored, and how many sends are planned."""
     statement = "SELECT (SELECT count(*) FROM raw), (SELECT count(*) FROM request)"
     if url.startswith("postgresql"):
