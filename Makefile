@@ -109,10 +109,11 @@ lock: $(V)/.test ## constraints.txt anew from pyproject.toml: exact versions of 
 		--output-file=build/constraints.txt pyproject.toml
 	@{ echo '# Exact versions that were tested together. Refresh with: make lock'; grep -v ' @ ' build/constraints.txt; } > constraints.txt
 
-reference: $(V)/.test ## rules/REFERENCE.md, mappings/REFERENCE.md and rules/PHI.md anew, from what they describe
+reference: $(V)/.test ## rules/REFERENCE.md, mappings/REFERENCE.md, rules/PHI.md and connectors/sinks/schemas anew, from what they describe
 	@$(RUN)caregate rules reference --out rules/REFERENCE.md
 	@$(RUN)caregate mappings reference --out mappings/REFERENCE.md
 	@$(RUN)caregate phi . --markdown rules/PHI.md
+	@$(RUN)caregate sinks schemas --out connectors/sinks/schemas
 
 clean: ## remove what was made
 	rm -rf $(V) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage

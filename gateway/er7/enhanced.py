@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from gateway.er7.ack import AckMode, expects_reply, is_acknowledgement
 from gateway.er7.header import Header
-from gateway.model.event import AckCode, Outcome, Result
+from gateway.model.event import AckCode, Fault, Outcome, Result
 
 _NOT_ACCEPTABLE = frozenset({200, 201, 202, 203})  # table 0357: MSH-9, MSH-11, MSH-12 (A-11: these alone are CR)
+_OURS = 207  # table 0357: application internal error
 _NOT_ASKED = frozenset({"", "NE"})
 _POSITIVE = frozenset({AckCode.AA, AckCode.CA})
 
@@ -59,16 +60,20 @@ def answers(header: Header | None, outcome: Outcome, mode: AckMode, *, body: byt
 def accept_code(outcome: Outcome) -> AckCode:
     """CA once in safe storage, CR for MSH-9/11/12 not acceptable, CE for every other reason (A-11).
 
-    A message that was stored and lies in quarantine for its content is CA: its sender need not send it again.
-    One whose header cannot be read is CE.
+    A message that was stored and lies in quarantine for its content, or for a fault of ours, is CA: its sender need not
+    send it again. One whose header cannot be read is CE.
     """
     if outcome.ack in _POSITIVE and outcome.result is not Result.FAILED:
         return AckCode.CA
     codes = {fault.code for fault in outcome.faults}
     if outcome.result is Result.REJECTED and codes & _NOT_ACCEPTABLE:
         return AckCode.CR
-    of_content = all(fault.place is not None and fault.place.segment not in ("", "MSH") for fault in outcome.faults)
-    return AckCode.CA if outcome.result is Result.QUARANTINED and codes and of_content else AckCode.CE
+    kept = outcome.result is Result.QUARANTINED and codes and not any(map(_of_header, outcome.faults))
+    return AckCode.CA if kept else AckCode.CE
+
+
+def _of_header(fault: Fault) -> bool:
+    return fault.code != _OURS and (fault.place is None or fault.place.segment in ("", "MSH"))
 
 
 def _own(outcome: Outcome) -> AckCode:

@@ -12,10 +12,13 @@ import pytest
 import yaml
 
 from gateway.settings.environment import VARIABLES
+from gateway.settings.installed import offered
 from gateway.settings.sections import SiteFile, SourceSection
 
 ROOT = Path(__file__).parents[2]
 TESTED = re.compile(r"<!-- executed by tests/docs/test_docs\.py[^>]*-->\n```console\n(.*?)```", re.DOTALL)
+LINTED = re.compile(r"<!-- linted by tests/docs/test_docs\.py -->\n```yaml\n(.*?)```", re.DOTALL)
+SOURCES = re.compile(r"^sources:\n(?:[ #].*\n)*", re.MULTILINE)
 HIDDEN = {"__pycache__", "_packs"}
 
 
@@ -62,6 +65,30 @@ def test_the_commands_of_a_document_do_what_it_says(document, tmp_path):
             cwd=folder, env=environ, capture_output=True, text=True, check=False, timeout=120,
         )  # fmt: skip
         assert ran.returncode == 0, ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    "example", [one for path in documents() for one in LINTED.findall(path.read_text())], ids=lambda one: one.split()[3]
+)
+def test_an_example_configuration_lints(example, tmp_path, capfd):
+    """In a fresh site, in place of its source, once the secrets are where it says."""
+    from gateway import cli, telemetry
+
+    told = yaml.safe_load(example)
+    kinds = {section["kind"] for section in told["sources"].values()}
+    if missing := kinds - {point.name for point in offered("gateway.sources")}:
+        pytest.skip(f"not installed here: {', '.join(missing)}")
+    assert cli.invoke(["init", str(tmp_path / "lakeside")]) == 0
+    config = tmp_path / "lakeside" / "caregate.yaml"
+    config.write_text(SOURCES.sub(lambda _: example, config.read_text(), count=1))
+    for name in re.findall(r"file:(\S+)", example):
+        secret = config.parent / name
+        secret.parent.mkdir(exist_ok=True)
+        secret.touch(0o600)
+        secret.write_text("a made-up secret, long enough\n")
+    code = cli.invoke(["lint", "--config", str(config)])
+    telemetry.reset()
+    assert code == 0, capfd.readouterr()
 
 
 def test_the_front_door_has_commands_that_are_executed():

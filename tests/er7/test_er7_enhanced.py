@@ -19,6 +19,7 @@ CHARSET = Outcome(
 VERSION = Outcome(
     result=Result.REJECTED, ack=AckCode.AR, faults=(Fault(code=203, rule="x", place=Place("MSH", 1, 12)),)
 )
+POISON = Outcome(result=Result.QUARANTINED, ack=AckCode.AE, faults=(Fault(code=207, rule="x"),))
 TROUBLE = Outcome(result=Result.FAILED, ack=AckCode.AR)
 
 
@@ -34,6 +35,7 @@ def header(accept: str, application: str, type_: str = "ADT^A04^ADT_A01"):
         ("AL", "NE", TROUBLE, ("CE", None)),
         ("AL", "NE", CHARSET, ("CE", None)),
         ("AL", "NE", CONTENT, ("CA", None)),
+        ("AL", "AL", POISON, ("CA", "AE")),
         ("ER", "NE", GOOD, (None, None)),
         ("ER", "NE", VERSION, ("CR", None)),
         ("SU", "NE", GOOD, ("CA", None)),
