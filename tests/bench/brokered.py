@@ -97,9 +97,9 @@ def _amqp() -> Iterator[Queue]:
     parts = urlsplit(os.environ[_RABBIT])
     lines = {
         "kind": "amqp", "url": f"{parts.scheme}://{told.host}:{told.port}{parts.path.rstrip('/')}", "user": told.credentials.username,
-        "password": "env:CAREGATE_BENCH_AMQP", "queue": _BENCH,
+        "password": "env:BENCH_AMQP_PASSWORD", "queue": _BENCH,
     }  # fmt: skip
-    os.environ["CAREGATE_BENCH_AMQP"] = told.credentials.password
+    os.environ["BENCH_AMQP_PASSWORD"] = told.credentials.password
     with closing(pika.BlockingConnection(told)) as connection:
         channel = connection.channel()
         channel.queue_declare(_BENCH, durable=True, arguments={"x-queue-type": "quorum"})
