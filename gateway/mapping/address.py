@@ -56,7 +56,7 @@ def _part(scope: Scope, addresses: str, number: int) -> str | Cleared:
     raw = parts[number - 1] if number <= len(parts) else ""
     if raw.isalnum():
         return raw
-    return (scope.text(raw) or CLEARED) if raw and raw != NULL else CLEARED
+    return (scope.shown(raw) or CLEARED) if raw and raw != NULL else CLEARED
 
 
 def _left_out(scope: Scope, addresses: str) -> bool:

@@ -33,7 +33,7 @@ def person_name(scope: Scope, person: str) -> str | Cleared | None:
     if person == NULL:
         return CLEARED
     parts = scope.parts(scope.repetitions(person)[0])
-    words = [scope.text(parts[place]) for place in (5, 2, 1) if place < len(parts)]
+    words = [scope.shown(parts[place]) for place in (5, 2, 1) if place < len(parts)]
     return " ".join(word for word in words if word and word != NULL) or None
 
 
@@ -69,7 +69,7 @@ def _part(scope: Scope, parts: list[str], place: int) -> str | Cleared | None:
     raw = parts[place] if place < len(parts) else ""
     if raw == NULL:
         return CLEARED
-    text = scope.text(raw) if raw else ""
+    text = scope.shown(raw) if raw else ""
     if _REPLACED in text:  # somebody before us lost a character: nobody is greeted with what is left (C-03)
         scope.warn(102, "PID", 5, "a name holds a replacement character: it is not used")
         return None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from gateway.er7.dtm import dtm_gap, offset_zone, parse_dtm
+from gateway.er7.escape import has_local
 from gateway.er7.reader import NULL, Message
 from gateway.mapping.feed import Feed
 from gateway.model.event import EventKind, Fault, Place, Severity
@@ -108,6 +109,17 @@ class Scope:
             raw = raw[:-1]
         text = self.message.text(raw).strip(" ")
         return "" if text == NULL else text  # of a subcomponent alone it is no deletion, and never text (N-01)
+
+    def shown(self, raw: str) -> str:
+        """`text` that a patient may come to read: empty, with a warning, where a sequence of the sender's own stands (P-11)."""
+        if raw.isalnum():
+            return raw
+        if has_local(raw, self.message.separators):
+            self.faults.append(
+                Fault(code=102, rule="a text with local escape sequences is not used", severity=Severity.WARNING)
+            )
+            return ""
+        return self.text(raw)
 
     def is_truncated(self, raw: str) -> bool:
         """Whether the sender says that the value is cut off (P-14): never to be compared."""

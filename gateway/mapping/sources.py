@@ -257,7 +257,7 @@ def _yes_no(_: Scope, raw: str) -> bool | None:
 
 
 def _text(scope: Scope, raw: str) -> str | None:
-    return scope.text(raw) or None
+    return scope.shown(raw) or None
 
 
 _CONVERSIONS: dict[FactType | Gives, Callable[[Scope, str], Any]] = {

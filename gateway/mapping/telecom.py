@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from gateway.er7.bounds import CACHED, MOST_REPETITIONS
 from gateway.er7.dtm import parse_dtm
-from gateway.er7.escape import unescape
+from gateway.er7.escape import has_local, unescape
 from gateway.er7.reader import NULL
 from gateway.er7.separators import Separators, separators_of
 from gateway.mapping.codes import CodeTable
@@ -128,10 +128,15 @@ def _parts(repetition: str, dialect: Dialect) -> list[str]:
     parts = ["", *repetition.split(separators.component)]
     parts += [""] * (_COMPONENTS + 1 - len(parts))
     if separators.escape and separators.escape in repetition:
-        parts = [unescape(part, separators, dialect.codec) for part in parts]
+        parts = [_plain(part, dialect) for part in parts]
     if NULL in parts or " " in repetition:
         parts = ["" if part == NULL else part.strip(" ") for part in parts]
     return parts
+
+
+def _plain(part: str, dialect: Dialect) -> str:
+    """A local sequence has digits of its own, which are nobody's number (P-11)."""
+    return "" if has_local(part, dialect.separators) else unescape(part, dialect.separators, dialect.codec)
 
 
 def is_email(address: str) -> bool:

@@ -93,6 +93,30 @@ def test_a_name_cut_off_is_used_without_its_mark_and_flagged(read) -> None:
     assert [fault.code for fault in told.faults] == [104]
 
 
+@pytest.mark.parametrize("given", ["Ann\\Z01\\", "\\C2842\\Ann", "Ann\\M254A41\\"])
+def test_a_name_with_the_senders_own_escapes_greets_nobody(read, given) -> None:
+    """P-11: kept in the raw message, told as a warning, and never shown; the family name beside it is used."""
+    told = read(HEAD, at("PID", f3=MRN, f5=f"Stone^{given}"))
+    person = told.events[0].demographics
+    assert (person.given_name, person.family_name) == (None, "Stone")
+    assert [fault.code for fault in told.faults] == [102]
+
+
+@pytest.mark.parametrize(("family", "named"), [("Quincy", "Dr Robert Quincy"), ("Quincy\\Z1\\", "Dr Robert")])
+def test_a_part_of_a_name_with_the_senders_own_escapes_is_left_out(read, family, named) -> None:
+    """P-11: of what happened alike."""
+    booked = at("SCH", f2="F1^S", f6="CHECKUP", f11="^^^202603050900", f25="Booked")
+    told = read(
+        msh("SIU^S12"), at("PID", f3=MRN), booked, at("AIP", f1="1", f2="A", f3=f"4711^{family}^Robert^^^Dr^MD")
+    )
+    assert told.events[0].facts["appointment.practitioner"] == named
+
+
+def test_the_digits_of_a_local_escape_are_nobodys_number(event) -> None:
+    """P-11: a number that would only come from it is none."""
+    assert points(person(event, f13="(217)555-014\\Z3\\^PRN^PH")) == []
+
+
 @pytest.mark.parametrize(
     ("field", "given_name", "family_name"),
     [
