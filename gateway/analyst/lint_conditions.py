@@ -14,8 +14,6 @@ from gateway.ruleset.load import POLICY
 from gateway.ruleset.schedule import OCCURRED
 from gateway.yamlfile import Node
 
-AGE = "patient.age"
-
 
 def findings(seen: Seen, codes: Mapping[str, frozenset[str]]) -> Iterator[Finding]:
     """CG031, CG032 and CG041 of one rule; `codes`: per fact, the codes that the tables in use produce."""

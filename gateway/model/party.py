@@ -97,9 +97,6 @@ class RepresentativeStatement:
     valid_until: Millis | None = None
 
 
-PatientRef = int  # a token, meaningless without the directory
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Organization:
     """A facility of the one covered entity: zone, sender identity and call-back number."""

@@ -26,7 +26,6 @@ from gateway.store.uow import Reader, UnitOfWork
 
 _body = msgspec.json.Decoder(list[Any]).decode
 _OVER = frozenset({"cancelled", "entered-in-error", "stopped"})
-_BRAKE = ("scope", "value", "day_from", "day_until")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,7 +43,6 @@ _LAST = Statement(
     .limit(bindparam("n")),
     params=("address", "channel", "since", "n"),
 )
-_ANSWERED_WITHIN: Millis = 30 * DAY  # an answer to an older message goes to staff
 _i = tables.inbound.c
 _EARLIER = Statement(
     "inbound.earlier",
