@@ -81,8 +81,9 @@ def appointment_start(
     """When it begins: the appointment's own start, by version, else a resource's start less its offset (SI-23).
 
     The first two paths are the appointment's own (SCH-11.4 up to v2.6, TQ1-7 from v2.7 on); the version only
-    orders them, because senders mix (X-04). A disagreement warns and the own start wins; a time that
-    daylight saving skips makes the start uncertain (T-06).
+    orders them, because senders mix (X-04). A disagreement warns and the own start wins. A time that daylight
+    saving skips makes the start uncertain (T-06), and so does one that cannot be read: what was told before may
+    be outdated by it (T-08).
     """
     told = _by_version(scope, older, newer)
     if not told:
@@ -147,8 +148,7 @@ def _checked(scope: Scope, raw: str) -> When | None:
     when = scope.when(raw)
     if when is None:
         scope.warn(102, "SCH", 11, "the start is not a date and time")
-        return None
-    scope.time_uncertain = scope.is_gap(raw)
+    scope.time_uncertain = when is None or scope.is_gap(raw)
     return when
 
 

@@ -212,6 +212,18 @@ def test_a_visit_without_a_time_of_day_waits_until_the_time_is_told(clinic: Clin
     assert clinic.arrivals("Ann") == [WEEK, DAY_BEFORE]
 
 
+def test_a_move_to_a_time_nobody_can_read_holds_the_reminder_of_the_old_one(booked: Clinic) -> None:
+    """T-08: the visit is not on Friday any more as far as anybody knows; the S13 that tells the day frees its reminders."""
+    said = booked.reschedules("Ann", to="20261332")
+    assert (said.ack, [str(fault.place) for fault in said.faults]) == ("AA", ["SCH^1^11"])
+    booked.until("2026-03-14 12:00")
+    assert booked.mails() == []
+    assert booked.waiting("Ann") == ["time-uncertain"]
+    booked.reschedules("Ann", to="2026-04-01 14:00")
+    booked.passes("30d")
+    assert booked.arrivals("Ann") == ["2026-03-25 14:00", "2026-03-31 14:00"]
+
+
 def test_the_start_is_read_where_newer_versions_tell_it(clinic: Clinic) -> None:
     """SI-23; X-04: from v2.7 on TQ1-7; without either, the resource's time less its offset."""
     clinic.enrols("Ann")

@@ -154,6 +154,17 @@ def test_a_time_that_summer_time_skips_waits_for_a_person(event, start, uncertai
     assert told.visit_flags == {Reason.TIME_UNCERTAIN: uncertain}
 
 
+@pytest.mark.parametrize("start", ["20261332", "00000000", "99991231", "TBD", "20260320250000"])
+def test_a_time_that_cannot_be_read_waits_for_a_person(read, start) -> None:
+    """T-08: absent with a warning, and what was told before is in doubt; nothing told, or `""`, leaves no doubt."""
+    wrong = read(msh("SIU^S13"), sch(f11=f"^^^{start}"), PID)
+    assert wrong.events[0].occurrence.start is None
+    assert wrong.events[0].visit_flags == {Reason.TIME_UNCERTAIN: True}
+    assert [(fault.code, str(fault.place)) for fault in wrong.faults] == [(102, "SCH^1^11")]
+    for clear in ("", '^^^""'):
+        assert read(msh("SIU^S13"), sch(f11=clear), PID).events[0].visit_flags == {}
+
+
 @pytest.mark.parametrize(
     ("code", "status"),
     [
