@@ -6,19 +6,18 @@ from dataclasses import dataclass
 
 from gateway.er7.bounds import CACHED, MOST_GROUPS, too_many
 from gateway.er7.continuation import fragment_of
-from gateway.er7.dtm import parse_dtm
 from gateway.er7.header import Header, read_header
-from gateway.er7.reader import NULL, Message, parse
+from gateway.er7.reader import Message, parse
 from gateway.mapping.envelope import ACKNOWLEDGEMENT, check_control_id, check_header, check_type, first_of, type_of
-from gateway.mapping.events import Heard, Moments, Plan
+from gateway.mapping.events import Heard, Plan
 from gateway.mapping.feed import Feed
+from gateway.mapping.moments import moments_of
 from gateway.mapping.orders import DecidedPlan
 from gateway.mapping.pack import Family, Pack
 from gateway.mapping.schema import Trigger
-from gateway.mapping.scope import message_zone, warning
+from gateway.mapping.scope import message_zone
 from gateway.model.errors import Unreadable
 from gateway.model.event import AckCode, Fault, Fragment, PatientEvent, Place, RawMessage, Reading
-from gateway.model.when import Millis
 
 _ABSENT = ("",) * 13  # MSH-3 to MSH-12 are read by position
 # The PATIENT group is optional (C10 SIU_S12, C7 ORU_R01, C4 ORM_O01, OMP_O09, RDE_O11, RDS_O13; SI-20).
@@ -152,7 +151,7 @@ class Hl7v2Reader:
         if not sent.isdigit():
             sent = header.time  # an offset, or components to cut (T-05)
         zone = message_zone(sent, feed.zone)
-        moments, faults = _moments(message, sent, zone, raw.received)
+        moments, faults = moments_of(message, sent, zone, raw.received)
         found, several = Heard(faults=faults), len(patients) > 1
         for place, group in enumerate(patients, 1):
             plan.read(group, feed, moments, found, zone=zone, place=place, several=several)
@@ -202,29 +201,6 @@ def _without_patient(told: _Told, warnings: tuple[Fault, ...]) -> Reading:
         return _reading(told, ignored="no patient in the message", faults=warnings)  # SI-20
     fault = Fault(code=100, rule="the PID segment is missing", place=Place("PID", 1))
     raise Unreadable(fault, AckCode.AE)
-
-
-def _moments(message: Message, sent: str, zone: str, received: Millis) -> tuple[Moments, list[Fault]]:
-    """When it happened (EVN-6, EVN-2, MSH-7; AD-36) and when it was recorded (EVN-2, MSH-7; N-06)."""
-    fields = message.first("EVN")
-    recorded = _instant(message, fields, 2, zone) if fields else None
-    occurred = _instant(message, fields, 6, zone) if fields else None
-    faults: list[Fault] = []
-    if recorded is None:
-        when = parse_dtm(sent, zone=zone)
-        recorded = None if when is None else when.utc
-    if recorded is None:
-        faults.append(warning(101, "MSH", 7, "the message does not tell its time: the time of receipt is used"))
-        recorded = received
-    return Moments(occurred=recorded if occurred is None else occurred, recorded=recorded), faults
-
-
-def _instant(message: Message, fields: list[str], number: int, zone: str) -> Millis | None:
-    raw = fields[number] if number < len(fields) else ""
-    if not raw or raw == NULL:
-        return None
-    when = parse_dtm(raw.split(message.separators.component, 1)[0], zone=zone)
-    return None if when is None else when.utc
 
 
 def _reading(

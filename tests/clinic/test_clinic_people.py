@@ -389,6 +389,18 @@ def test_a_new_address_is_where_the_next_mail_goes(booked: Clinic) -> None:
     assert [mail.envelope.to.value for mail in booked.mails()] == [old, f"new.{old}"]
 
 
+@pytest.mark.parametrize("written_down", ["20260302", "2026030209", "202603020900"])
+def test_a_new_address_counts_though_only_the_day_it_was_written_down_is_told(
+    booked: Clinic, written_down: str
+) -> None:
+    """N-06, T-01: EVN-2 to the day or the minute does not make it older than the booking told some seconds before."""
+    old = booked.person("Ann").email
+    booked.person("Ann", email="ann.newly@patients.example")
+    booked.changes("Ann", evn={2: written_down})
+    booked.passes("18d")
+    assert {mail.envelope.to.value for mail in booked.mails()} == {"ann.newly@patients.example"} != {old}
+
+
 def test_an_address_that_has_run_out_is_not_used(booked: Clinic) -> None:
     """PI-09: XTN.14 of today passed before the reminder was due."""
     mail = f"^NET^Internet^{booked.person('Ann').email}^^^^^^^^^^20260310"

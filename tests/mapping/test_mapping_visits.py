@@ -108,12 +108,23 @@ def test_a_discharge_time_that_is_no_time_is_warned_of(read) -> None:
         ("EVN|A01", 1_772_463_600_000, 1_772_463_600_000),
         ('EVN||""', 1_772_463_600_000, 1_772_463_600_000),
         ("EVN||nonsense||||20260301070000^S", 1_772_370_000_000, 1_772_463_600_000),
+        ("EVN||20260302", 1_772_431_200_000, 1_772_463_600_000),
+        ("EVN||20260301", 1_772_344_800_000, 1_772_431_199_999),
+        ("EVN||2026030208", 1_772_460_000_000, 1_772_463_599_999),
+        ("EVN||20260303", 1_772_517_600_000, 1_772_517_600_000),
+        ("EVN||2026", 1_767_247_200_000, 1_772_463_600_000),
     ],
 )
 def test_what_happened_and_when_it_was_written_down_are_told_apart(event, evn, occurred, recorded) -> None:
-    """AD-36, N-06: EVN-6, else EVN-2, else MSH-7; and EVN-2, else MSH-7."""
+    """AD-36, N-06, T-01: EVN-6, else EVN-2, else MSH-7; and EVN-2, as late within its precision as MSH-7 allows, else MSH-7."""
     told = event(msh("ADT^A01"), evn, PID, VISIT)
     assert (told.occurred, told.recorded) == (occurred, recorded)
+
+
+def test_a_day_told_by_a_message_without_its_time_is_its_start(event) -> None:
+    """N-06: nothing tells how late within the day."""
+    told = event(msh("ADT^A01").replace("20260302090000", ""), "EVN||20260302", PID, VISIT)
+    assert told.recorded == 1_772_431_200_000
 
 
 def test_the_trigger_in_msh_9_decides_whatever_evn_1_says(event) -> None:
