@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import Any
@@ -378,10 +379,12 @@ class Directory:
         for key, value in (("given", told.given_name), ("family", told.family_name), ("birth", told.birth_date)):
             _three_state(after, key, value)
         _three_state(after, "postal", told.postal_code)
-        changed = [key for key in ("given", "family", "birth", "postal") if before.get(key) != after.get(key)]
+        changed = [
+            key for key in ("given", "family", "birth", "postal") if _nfc(before.get(key)) != _nfc(after.get(key))
+        ]
         known = {key for key in changed if key in before and key in after}
         if "birth" in known and known & {"given", "family"}:
-            told_now = "\x1f".join(after.get(key, "") for key in ("given", "family", "birth"))
+            told_now = "\x1f".join(_nfc(after.get(key)) or "" for key in ("given", "family", "birth"))
             if before.get(_CONTESTED) != told_now or Reason.IDENTITY_CONFLICT in row.holds:
                 row.person = {**before, _CONTESTED: told_now}
                 return None
@@ -630,6 +633,11 @@ def _three_state(person: dict[str, str], key: str, value: str | Cleared | None) 
         person.pop(key, None)
     elif isinstance(value, str):
         person[key] = value
+
+
+def _nfc(name: str | None) -> str | None:
+    """A name as it is compared: the same letters, however they are put together; it is kept as it came (C-08)."""
+    return name and unicodedata.normalize("NFC", name)
 
 
 def _kept(old: str | None, told: str | Cleared | None) -> str | None:

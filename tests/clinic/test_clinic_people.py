@@ -126,6 +126,17 @@ def test_a_new_name_with_a_new_birth_date_is_perhaps_another_person(booked: Clin
     assert booked.reasons("Ann") == ["identity-conflict", "expired"]
 
 
+def test_a_name_spelt_with_other_marks_for_the_same_letters_is_no_new_name(clinic: Clinic) -> None:
+    """C-08: Muñoz with one ñ, and with n and tilde, is one name; a corrected birth date beside it is believed."""
+    clinic.enrols("Ann", family="Mu\N{LATIN SMALL LETTER N WITH TILDE}oz")
+    clinic.books("Ann", on=FIRST)
+    clinic.person("Ann", family="Mun\N{COMBINING TILDE}oz")
+    clinic.changes("Ann", pid={7: "19800102"})
+    assert clinic.holds("Ann") == set()
+    clinic.passes("18d")
+    assert clinic.arrivals("Ann") == [WEEK, DAY_BEFORE]
+
+
 def test_a_corrected_name_and_birth_date_count_once_a_person_agreed(booked: Clinic) -> None:
     """PI-01: a newborn gets a name and the right day: after the release the feed's word holds, and nobody is asked again."""
     corrected = {5: "QVXBIRTHFAMILY^QVXNAMED", 7: "19610101"}
