@@ -29,7 +29,7 @@ def appointment_key(scope: Scope, *fields: str, names: tuple[str, ...]) -> str |
     """
     for name, field in zip(names, fields, strict=True):
         entity, *namespace = field.split(scope.component, 3)
-        told = scope.text(entity) if name != _NTH else ""
+        told = _number(scope, entity) if name != _NTH else ""
         if told:
             authority = _authority(scope, namespace)
             nth = scope.first(fields[names.index(_NTH)]) if _NTH in names else ""
@@ -57,8 +57,13 @@ def appointment_names(scope: Scope, filler: str, placer: str, nth: str) -> tuple
 
 def _entity(scope: Scope, which: str, field: str) -> str | None:
     entity, *namespace = scope.repetitions(field)[0].split(scope.component, 3)
-    told = scope.text(entity)
+    told = _number(scope, entity)
     return f"{which}|{told}|{_authority(scope, namespace)}|" if told else None
+
+
+def _number(scope: Scope, entity: str) -> str:
+    """EI.1; one that was cut off is none: others begin alike (P-14)."""
+    return "" if scope.is_truncated(entity) else scope.text(entity)
 
 
 def _told(scope: Scope, nth: str) -> bool:

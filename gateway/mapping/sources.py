@@ -257,7 +257,9 @@ def _yes_no(_: Scope, raw: str) -> bool | None:
 
 
 def _text(scope: Scope, raw: str) -> str | None:
-    return scope.shown(raw) or None
+    # "Insulin 10#" is not ten of anything: of a text the rest may change the meaning (P-14)
+    text = scope.shown(raw)
+    return None if not text or scope.is_truncated(raw) else text
 
 
 _CONVERSIONS: dict[FactType | Gives, Callable[[Scope, str], Any]] = {

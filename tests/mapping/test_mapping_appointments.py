@@ -140,6 +140,17 @@ def test_no_start_is_told_as_no_start(read) -> None:
     assert read(msh("SIU^S12"), sch(f11=""), PID, 'AIS|1|A|X|""').events[0].occurrence.start is None
 
 
+def test_a_truncated_number_is_no_appointments_identity(read) -> None:
+    """P-14: others begin alike; the placer's number stands in, and without one the appointment cannot be followed."""
+    header = msh("SIU^S12").replace("^~\\&", "^~\\&#")
+    told = read(header, sch(f1="P77^EHR", f2="F1234#^EHR"), PID)
+    assert told.events[0].occurrence.key == "placer|P77|EHR|"
+    assert told.events[0].occurrence.named == ()
+    both = read(header, sch(f1="P77#^EHR", f2="F1234#^EHR"), PID)
+    assert (both.ack, [(fault.code, str(fault.place)) for fault in both.faults]) == ("AE", [(101, "SCH^1^2")])
+    assert read(header, sch(f1="P7^EHR", f2="F1^EHR", f24="F0#^EHR"), PID).events[0].occurrence.parent is None
+
+
 def test_a_day_without_a_clock_stays_a_day(event) -> None:
     """T-07: no nine o'clock is made up."""
     assert booked(event, sch(f11="^^^20260320"), PID).occurrence.start.precision is Precision.DAY

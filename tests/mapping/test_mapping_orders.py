@@ -200,6 +200,16 @@ def test_a_truncated_number_is_no_number(read) -> None:
     assert kinds(read(header, PID, "ORC|NW|O123#", at("RXE", f2="A"))) == ["patient.updated"]
 
 
+def test_a_text_cut_off_says_nothing(read) -> None:
+    """P-14: what is left of a dose is another dose; it is absent with warnings."""
+    header = msh("RDE^O11").replace("^~\\&", "^~\\&#")
+    told = read(header, PID, "ORC|NW|O123", at("RXE", f2="0002^Insulin 10#"))
+    assert "prescription.drug" not in told.events[0].facts
+    assert [(fault.code, fault.severity) for fault in told.faults] == [(104, "W"), (102, "W")]
+    whole = read(header, PID, "ORC|NW|O123", at("RXE", f2="0002^Insulin 100 U\\R\\ml"))
+    assert whole.events[0].facts["prescription.drug"] == "Insulin 100 U~ml"
+
+
 @pytest.mark.parametrize(
     ("completion", "confidentiality", "availability", "kind"),
     [
