@@ -195,9 +195,11 @@ def _joined(parts: Sequence[tuple[bytes, str | None] | None]) -> tuple[bytes, st
     there = [one for one in parts if one is not None]
     if len(there) < len(parts):
         return GONE
-    if len({charset for _, charset in there}) > 1:
+    # of a part that is ASCII nobody may have told one (H-03): it is in whatever the others are
+    charsets = {charset for body, charset in there if charset or not body.isascii()}
+    if len(charsets) > 1:
         return "the parts of the message differ in how they are written"
     try:
-        return join([body for body, _ in there]), there[0][1]
+        return join([body for body, _ in there]), next(iter(charsets), None)
     except Unreadable as error:
         return error.fault.rule

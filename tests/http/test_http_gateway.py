@@ -113,6 +113,17 @@ def test_a_process_that_only_listens_serves_its_feeds_over_http(settings):
         assert [line[:8] for line in lines(_post(address, batch).content, "MSA")] == ["MSA|AA|2", "MSA|AA|3"]
 
 
+def test_parts_are_one_message_though_only_one_of_them_has_letters_beyond_ascii(settings):
+    """B-07, H-03: a part that is ASCII is in whatever character set the others are."""
+    head, event, *rest = _message(name="Mu\N{LATIN SMALL LETTER N WITH TILDE}oz").decode().split("\r")
+    first = f"{head}\r{event}\rDSC|P1|F\r".encode()
+    last = "\r".join([head.replace("|1|P|2.5.1", "|2|P|2.5.1||P1"), *rest]).encode()
+    with _running(settings()) as (gateway, address):
+        assert [lines(_post(address, one).content, "MSA") for one in (first, last)] == [["MSA|AA|1"], ["MSA|AA|2"]]
+        assert [result for (result,) in _every(gateway, tables.raw.c.result)] == [Result.INCOMPLETE, Result.ACCEPTED]
+        assert _every(gateway, tables.quarantine.c.raw) == []
+
+
 def test_a_folder_feeds_the_same_gateway(settings, tmp_path):
     """B-01, A-01: the path is told relative to caregate.yaml."""
     with _running(settings()) as (gateway, _):
