@@ -8,6 +8,8 @@ import time
 import pytest
 from http_server import ER7, admission, lines
 
+from gateway.model.audit import NodeFailure
+
 HEAD = "POST /hl7/lab HTTP/1.1\r\nHost: x\r\nContent-Type: application/hl7-v2\r\n{more}\r\n"  # a client of our own
 
 
@@ -19,7 +21,7 @@ def _answer(raw) -> bytes:
 
 
 def test_a_body_over_the_limit_is_refused_by_its_told_length(feed):
-    """F-11 over HTTP: 413 before a byte of it is read."""
+    """F-11 over HTTP: 413 before a byte of it is read, and the audit store is told."""
     lab = feed(max_body="1KiB")
     raw = lab.socket()
     raw.sendall(HEAD.format(more="Content-Length: 99999999999999999\r\n").encode())
@@ -28,6 +30,7 @@ def test_a_body_over_the_limit_is_refused_by_its_told_length(feed):
     raw.sendall(HEAD.format(more="Content-Length: 5000\r\n").encode())
     assert b" 413 " in _answer(raw)
     assert lab.source.counts["http.body-too-large"] == 2
+    assert lab.intake.witnessed == [("lab", NodeFailure.BODY_TOO_LARGE, "127.0.0.1")] * 2
 
 
 def test_a_body_over_the_limit_is_refused_while_it_is_read(feed):
@@ -49,6 +52,7 @@ def test_a_body_that_does_not_come_is_not_waited_for(feed):
     assert b"application/problem+json" in answer
     assert lab.intake.taken == 0
     assert lab.source.counts["http.body-late"] == 1
+    assert lab.intake.witnessed == [("lab", NodeFailure.BODY_LATE, "127.0.0.1")]
 
 
 def test_a_caller_that_goes_away_within_its_body_has_sent_nothing(feed):

@@ -13,6 +13,7 @@ import pytest
 
 from connectors.sources.mllp import MllpSource
 from connectors.sources.mllp.codec import frame
+from gateway.model.audit import NodeFailure
 from gateway.model.errors import CommandError, Unknown
 from gateway.ports import SetClock
 
@@ -34,7 +35,7 @@ def test_a_document_of_several_megabytes_is_received(listening, admission, read)
 
 
 def test_a_message_over_the_limit_is_refused_while_it_is_read(listening, admission, numbered, read):
-    """F-11: AE with its control id, nothing stored, the next message is fine."""
+    """F-11: AE with its control id, nothing stored but that it was refused, the next message is fine."""
     here = listening(max_frame="4KiB")
     client = here.client()
     ack = read(client.send(admission + b"x" * 1_000_000))
@@ -42,6 +43,7 @@ def test_a_message_over_the_limit_is_refused_while_it_is_read(listening, admissi
     assert ack["ERR"][3].startswith("199^")
     assert here.intake.stored == []
     here.told("mllp.frame-too-large")
+    assert here.intake.witnessed == [("main", NodeFailure.BODY_TOO_LARGE, "127.0.0.1")]
     assert read(client.send(numbered(2)))["MSA"][1] == "AA"
 
 

@@ -12,7 +12,18 @@ from typing import Any
 from connectors.sources.acks import Replier
 from connectors.sources.batches import offer_batch
 from connectors.sources.deliveries import Deliveries, Delivery
-from connectors.sources.exchange import CLOSE, Answer, Incoming, Receive, Request, Send, problem, read_body, write
+from connectors.sources.exchange import (
+    CLOSE,
+    Answer,
+    Incoming,
+    Receive,
+    Request,
+    Send,
+    Unread,
+    problem,
+    read_body,
+    write,
+)
 from connectors.sources.http import replies
 from connectors.sources.http.access import Access, Judgement
 from connectors.sources.http.options import HttpOptions, OnFailure
@@ -26,6 +37,7 @@ from gateway.ports import Clock, Intake
 
 _BLANK = b" \t\r\n"
 _FAILURES = {Judgement.STRANGER: NodeFailure.ADDRESS_UNKNOWN, Judgement.WRONG: NodeFailure.CREDENTIALS_WRONG}
+_UNREAD = {Unread.TOO_LARGE: NodeFailure.BODY_TOO_LARGE, Unread.TOO_SLOW: NodeFailure.BODY_LATE}
 
 
 class Endpoint:
@@ -80,7 +92,11 @@ class Endpoint:
         try:
             options = self._options
             body = await read_body(receive, request, limit=options.max_body, within=options.body_timeout)
-            return await self._taken(body, media, intake) if isinstance(body, bytes) else replies.UNREAD[body]
+            if isinstance(body, bytes):
+                return await self._taken(body, media, intake)
+            if body in _UNREAD:
+                intake.witness(self.name, _UNREAD[body], request.host)
+            return replies.UNREAD[body]
         finally:
             self._inside -= 1
             if not self._inside:

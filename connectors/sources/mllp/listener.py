@@ -95,6 +95,7 @@ class Listener:
     def refuse_size(self, ticket: Ticket) -> None:
         """Answer a frame over the limit, by its first bytes; the permanent refusal keeps it from coming again (F-11)."""
         self.tell("mllp.frame-too-large", size=self.options.max_frame)
+        self.witness(NodeFailure.BODY_TOO_LARGE, ticket.connection.host)
         self.refuse(ticket, TOO_LARGE)
 
     def refuse(self, ticket: Ticket, outcome: Outcome) -> None:
