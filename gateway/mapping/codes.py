@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from gateway.er7.bounds import CACHED
+from gateway.er7.escape import unescape
 from gateway.er7.reader import NULL
 from gateway.er7.separators import Separators
 from gateway.model.facts import UNMAPPED, Sensitivity
@@ -24,9 +25,10 @@ class Word:
 
 
 class CodeTable:
-    """Local codes → words. Codes are compared without case and without blanks at their ends (SI-25, P-21).
+    r"""Local codes → words. Codes are compared without case and without blanks at their ends (SI-25, P-21).
 
-    A code is written as it comes ("MED") or with its coding system ("99213^^CPT4"); the latter wins.
+    A code is written as it comes ("MED") or with its coding system ("99213^^CPT4"); the latter wins. One that holds a
+    delimiter is found as it is meant ("L&D") and as it comes (`L\T\D`; P-07).
     """
 
     def __init__(self, name: str, words: Mapping[str, Word], codes: Mapping[str, str]) -> None:
@@ -45,7 +47,8 @@ class CodeTable:
 
         The alternate code (.4 to .6) speaks when the first is unknown: both name the same thing (C2A CWE).
         """
-        return self._read(raw)(raw, separators.component, separators.subcomponent)
+        word = self._read(raw)(raw, separators.component, separators.subcomponent)
+        return self._meant(raw, separators) if word == UNMAPPED and separators.escape in raw else word
 
     def known(self, code: str, system: str = "") -> str | None:
         """The word of one code of a coding system (FHIR Coding); None when the table does not hold it."""
@@ -72,6 +75,8 @@ class CodeTable:
                 if raw == NULL:
                     return CLEARED
                 word = self._read(raw)(raw, component, subcomponent)
+                if word == UNMAPPED and separators.escape in raw:
+                    word = self._meant(raw, separators)
                 told = told or word is not None
                 if word is not None and word != NOTHING:
                     words.append(word)
@@ -80,16 +85,26 @@ class CodeTable:
         return UNMAPPED if told else None
 
     def _look_up(self, raw: str, component: str, subcomponent: str) -> str | None:
-        parts = [part.split(subcomponent, 1)[0] if subcomponent else part for part in raw.split(component)]
-        parts += [""] * (6 - len(parts))
+        parts = _parts(raw, component, subcomponent)
         if not parts[0].strip(" ") and not parts[3].strip(" "):
             return None if not parts[1].strip(" ") else UNMAPPED  # text without a code is not understood
+        return self._known(parts[0], parts[2]) or self._known(parts[3], parts[5]) or UNMAPPED
+
+    def _meant(self, raw: str, separators: Separators) -> str:
+        """The word of a code that no entry spells as it comes, its escape sequences resolved."""
+        parts = [unescape(one, separators) for one in _parts(raw, separators.component, separators.subcomponent)]
         return self._known(parts[0], parts[2]) or self._known(parts[3], parts[5]) or UNMAPPED
 
     def _known(self, code: str, system: str) -> str | None:
         if self._qualified and (word := self.codes.get(_folded(f"{code.strip(' ')}^^{system.strip(' ')}"))):
             return word
         return self.codes.get(_folded(code))
+
+
+def _parts(raw: str, component: str, subcomponent: str) -> list[str]:
+    """The components of a coded value, six at least; of each its first subcomponent (P-17)."""
+    parts = [part.split(subcomponent, 1)[0] if subcomponent else part for part in raw.split(component)]
+    return parts + [""] * (6 - len(parts))
 
 
 def _folded(code: str) -> str:

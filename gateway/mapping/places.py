@@ -18,8 +18,17 @@ from gateway.model.party import CLEARED, Cleared
 def location(scope: Scope, *places: str) -> str | Cleared:
     """Configured location id of the first place told (PL: AIL-3, PV1-3) through the feed's `locations`."""
     place = places[0] or next(place for place in places if place)
+    if place == NULL:
+        return CLEARED
     read = _configured if len(place) <= CACHED else _configured.__wrapped__
-    return CLEARED if place == NULL else read(scope.feed, place, scope.message.header.fields[2])
+    found = read(scope.feed, place, scope.message.header.fields[2])
+    return _meant(scope, place) if found == UNMAPPED and scope.message.separators.escape in place else found
+
+
+def _meant(scope: Scope, place: str) -> str:
+    """Of a place that no configuration spells as it comes, its escape sequences resolved (P-07)."""
+    told = [scope.text(part) for part in scope.repetitions(place)[0].split(scope.component)[:4]]
+    return next((scope.feed.locations[code] for code in spellings(*told) if code in scope.feed.locations), UNMAPPED)
 
 
 @lru_cache(maxsize=8192)

@@ -249,3 +249,38 @@ def test_the_tests_beside_a_mapping_name_the_source_they_are_about(pack: Pack, t
         + case.format("the laboratory", "feed: {source: lab}\n    ", lines, "phlebotomy")
     )
     assert [finding.failures for finding in run_file(pack, path)] == [(), ()]
+
+
+@pytest.mark.parametrize("spelt", ["L\\T\\D", "L\\T\\D^^LOCAL", "x^^^l\\T\\d ^^HL70069"])
+@pytest.mark.parametrize("written", ["L&D", "L\\T\\D"])
+def test_a_local_code_with_a_delimiter_in_it_is_found(site, spelt, written) -> None:
+    """P-07: a site writes its code as people do, or as it comes."""
+    codes = f"table: service\nwords:\n  maternity: {{sensitivity: sensitive}}\ncodes:\n  '{written}': maternity\n"
+    told = only(site(*BOOKED, at("AIS", f1="1", f3=spelt), codes=codes))
+    assert told.facts["appointment.service"] == "maternity"
+    other = only(site(*BOOKED, at("AIS", f1="1", f3="X\\T\\D"), codes=codes))
+    assert other.facts["appointment.service"] == UNMAPPED
+
+
+def test_a_flag_whose_code_has_a_delimiter_in_it_is_read(site) -> None:
+    """P-07: of codes that are looked up alone, too."""
+    codes = "table: vip\ncodes:\n  'N&O': open\n"
+    for code, holds in (("N\\T\\O", False), ("Y\\T\\O", True)):
+        told = only(site(*BOOKED, at("PV1", f2="O", f16=code), codes=codes))
+        assert told.visit_flags[Reason.CONFIDENTIAL_VISIT] is holds
+
+
+@pytest.mark.parametrize(
+    ("place", "found"),
+    [
+        ("MED\\T\\SURG^201", "med-surg-201"),
+        ("MED\\T\\SURG^^^GENHOSP", "med-surg"),
+        ("MED\\T\\SURG&x~ICU", "med-surg"),
+        ("ICU\\T\\SURG", UNMAPPED),
+    ],
+)
+def test_a_place_with_a_delimiter_in_it_is_found(site, place, found) -> None:
+    """P-07: `locations` names it as people do."""
+    feed = Feed(name="f", zone="UTC", locations={"MED&SURG^201": "med-surg-201", "MED&SURG": "med-surg"})
+    told = only(site(*BOOKED, at("AIL", f1="1", f3=place), feed=feed))
+    assert told.facts["appointment.location"] == found
