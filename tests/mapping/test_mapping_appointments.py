@@ -11,6 +11,7 @@ from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import load_pack
 from gateway.model.event import EventKind, Format, RawMessage
 from gateway.model.facts import UNMAPPED
+from gateway.model.party import CLEARED
 from gateway.model.verdict import Reason
 from gateway.model.when import Precision
 
@@ -265,6 +266,23 @@ def test_the_most_telling_service_decides(event, segments, service) -> None:
     visit = [one for one in segments if one.startswith("PV1")]
     rest = [one for one in segments if not one.startswith("PV1")]
     assert booked(event, sch(), PID, *visit, *rest).facts.get("appointment.service") == service
+
+
+@pytest.mark.parametrize(
+    ("segments", "service"),
+    [
+        (["RGS|1|D", "AIS|1||CARD"], CLEARED),
+        (["RGS|1|D", "AIS|1||CARD", "RGS|2|A", "AIS|1|A|PCP"], "primary-care"),
+        (["RGS|1|D", "AIS|1||CARD", "RGS|2", "AIS|1||PCP"], "primary-care"),
+        (["RGS|1|D", "AIS|1|A|CARD"], "cardiology"),
+        (["RGS|1|U", "AIS|1|D|CARD", "AIS|2||PCP"], "primary-care"),
+    ],
+)
+def test_a_deleted_group_takes_its_resources_with_it(event, segments, service) -> None:
+    """N-05: RGS-2 holds for resources that tell no action of their own (C10 RGS, AIS)."""
+    told = booked(event, sch(), PID, *segments)
+    assert told.facts.get("appointment.service", CLEARED) == service
+    assert ("appointment.service" in told.cleared) is (service is CLEARED)
 
 
 def test_a_deleted_service_is_cleared(event) -> None:

@@ -26,7 +26,7 @@ DIFFERENCES = {
 }
 # What the mappings' own computations look at beside their paths: offsets of resources (SI-23), action codes (N-05), consents.
 BESIDE = {
-    *((segment, 2) for segment in ("AIS", "AIG", "AIL", "AIP")),
+    *((segment, 2) for segment in ("RGS", "AIS", "AIG", "AIL", "AIP")),
     *(("AIS", 5), ("AIS", 6), ("AIG", 9), ("AIG", 10), ("AIL", 7), ("AIL", 8), ("AIP", 7), ("AIP", 8)),
     *(("CON", number) for number in (2, 9, 11, 13, 14, 15, 16)),
     *(("EVN", 2), ("EVN", 6), ("ARV", 6), ("DSC", 1)),
