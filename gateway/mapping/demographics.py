@@ -10,14 +10,13 @@ from gateway.er7.dtm import parse_date
 from gateway.er7.reader import NULL
 from gateway.mapping.codes import CodeTable
 from gateway.mapping.computed import Gives, computed
+from gateway.mapping.encounters import finished
 from gateway.mapping.scope import Scope
-from gateway.model.event import EventKind
 from gateway.model.facts import UNMAPPED
 from gateway.model.party import CLEARED, Cleared
 
 Part = str | Cleared | None
 _PARTIAL_DATE = re.compile(r"(1[89]\d\d|20\d\d)(0[1-9]|1[0-2])?", re.ASCII)
-_DEATH_TOLD_BY = frozenset({EventKind.ENCOUNTER_DISCHARGED, EventKind.ENCOUNTER_UPDATED})
 
 
 @computed(Gives.BIRTH_DATE)
@@ -64,6 +63,6 @@ def deceased(scope: Scope, indicator: str, died: str, disposition: str, *, codes
     told = scope.first(indicator).strip(" ").upper()
     if told == "Y" or (died and died != NULL):
         return True
-    if disposition and scope.kind in _DEATH_TOLD_BY and codes.word(disposition, scope.message.separators) == "expired":
+    if disposition and finished(scope.kind) and codes.word(disposition, scope.message.separators) == "expired":
         return True
     return False if died == NULL and told in ("N", NULL) else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import itemgetter
 from typing import NamedTuple
@@ -50,6 +50,15 @@ _UNCERTAIN = Reason.TIME_UNCERTAIN
 _PLACEHOLDER = parse_path("PV1-2")
 
 _NONE: frozenset[str] = frozenset()
+_OF_ONE_KNOWN = frozenset(  # what may befall an appointment of which only the number is told (SI-20)
+    {
+        EventKind.APPOINTMENT_RESCHEDULED,
+        EventKind.APPOINTMENT_MODIFIED,
+        EventKind.APPOINTMENT_CANCELLED,
+        EventKind.APPOINTMENT_DELETED,
+        EventKind.APPOINTMENT_MISSED,
+    }
+)
 _GONE = frozenset({"cancelled", "entered-in-error"})  # what takes the parts of an appointment with it (SI-22)
 _NAMES_ANOTHER = frozenset(  # kinds whose MRG-1 is read
     {
@@ -57,6 +66,15 @@ _NAMES_ANOTHER = frozenset(  # kinds whose MRG-1 is read
         EventKind.PATIENT_IDENTIFIER_CHANGED,
         EventKind.PATIENT_IDENTIFIER_MOVED,
         EventKind.ENCOUNTER_MOVED,
+    }
+)
+# Of a visit that nobody can tell from another, these hold the person (law 6; PV-01 to PV-05).
+_RESTRICTS = frozenset(
+    {
+        Reason.CONFIDENTIAL_VISIT,
+        Reason.PROTECTION_INDICATOR,
+        Reason.PUBLICITY_RESTRICTED,
+        Reason.ACCESS_RESTRICTION,
     }
 )
 _OF_A_VISIT = frozenset({"PV1", "PV2"})  # any other segment, a site's own too, tells the person by itself
@@ -77,6 +95,9 @@ class Who(NamedTuple):
     identifiers: tuple[Identifier, ...]
     person: Person
     consents: tuple[ConsentStatement, ...] = ()
+
+
+_NOBODY = Who((), Person(b"", b"", lambda: Told(Demographics(), {}, ())))
 
 
 @dataclass(slots=True)
@@ -107,15 +128,21 @@ class Plan:
         self._stays = trigger.stays == "yes"
         self._resources = family.about == "Appointment"
         self._consents = pack.tables.get("consent")
+        holds = _holds_of_a_visit(family, pack)
         self._unwanted = frozenset(self._structural) - (facts or frozenset()) if facts is not None else _NONE
         used = {
             name: source
             for name, source in family.facts.items()
             if facts is None or name in facts or name in self._structural
         }
-        sources = _sources(family, pack, used, self.kind, replacing=self._replacing)
+        sources = _sources(family, pack, (used, holds), self.kind, replacing=self._replacing)
         self._fields = self._picking([_PLACEHOLDER, *(path for source in sources for path in paths_of(source))])
         self._class = self._fields.place(_PLACEHOLDER)
+        self._visit_flags = self._flagging(holds, pack)
+        self._visit_flagged = _getter(
+            self._fields.place(path) for source in holds.values() for path in paths_of(source)
+        )
+        self._flags_of_person = frozenset(Reason(name) for name in pack.flags)
         self._compile(family, pack, used)
 
     def _picking(self, paths: Iterable[Path]) -> Fields:
@@ -136,7 +163,6 @@ class Plan:
         self._elsewhere = _getter(self._fields.place(path) for path in paths if path.segment in _OF_A_VISIT)
         self._flagged = _getter(self._fields.place(path) for source in pack.flags.values() for path in paths_of(source))
         self._reading = f"{_READING} {pack.digest}"
-        self._visit_flags = self._flagging(family.visit_flags, pack)
         facts = {name: (source, VOCABULARY[name].type) for name, source in used.items()}
         self._facts = Sources(facts, pack.tables, self._fields)
         if family.key is not None:
@@ -174,16 +200,25 @@ class Plan:
         told.events.append(self.event(scope, moments, several=several))
         told.faults += scope.faults
 
+    def read_without_patient(self, message: Message, feed: Feed, moments: Moments, told: Heard, *, zone: str) -> None:
+        """Add what a message without a PATIENT group does to the appointment whose number it tells, if anything (SI-20)."""
+        if self.kind in _OF_ONE_KNOWN and not self._always:
+            scope = self.scope(message, feed, zone=zone, moments=moments, place=1)
+            key = self._key(scope)
+            if key is not None:
+                told.events.append(replace(self._about_visit(key, _NOBODY, scope, moments), by_reference=True))
+                told.faults += scope.faults
+
     def event(self, scope: Scope, moments: Moments, *, several: bool) -> PatientEvent:
         """The event of one PATIENT group. Raises Unreadable (AE 101) when person or appointment have no id (E-08)."""
         identifiers = self._identifiers(scope)
         if not identifiers:
             raise missing("PID", scope.place, 3, "no identifier that may match a person")
         consents, unclear = self._statements(scope) if "CON" in scope.message else ((), False)
-        who = Who(identifiers, self._who(scope, unclear=unclear), consents)
+        key = self._identity(scope, identifiers, several=several)
+        who = Who(identifiers, self._who(scope, unclear=unclear, alone=key is None), consents)
         if self._about is None and self._names_another:
             return self._merger(who, scope, moments)
-        key = self._identity(scope, identifiers, several=several)
         if key is None:
             return _event(self._kind_without_visit(), scope, moments, who)
         return self._about_visit(key, who, scope, moments)
@@ -191,8 +226,11 @@ class Plan:
     def _statements(self, scope: Scope) -> tuple[tuple[ConsentStatement, ...], bool]:
         return statements(scope, self._consents)
 
-    def _who(self, scope: Scope, *, unclear: bool) -> Person:
-        """The person with the keys of what is told: raw fields, how they are spelt and meant, the mapping itself."""
+    def _who(self, scope: Scope, *, unclear: bool, alone: bool) -> Person:
+        """The person with the keys of what is told: raw fields, how they are spelt and meant, the mapping itself.
+
+        `alone`: no occurrence is told beside them, so what restricts a visit restricts them.
+        """
         message, raws = scope.message, scope.raws
         header = message.header.fields
         meant = (self._reading, header[1], header[2], message.codec, scope.zone, scope.feed.default_region)
@@ -202,19 +240,30 @@ class Plan:
             flags += [line for line in message.lines if line.startswith(("ARV", "PV1"))]
         if unclear:
             flags += [line for line in message.lines if line.startswith("CON")]
+        alone = alone and any(self._visit_flagged(raws))
+        if alone:
+            flags += ["alone", *self._visit_flagged(raws)]
         marks = "\x1e".join((*meant, *flags)) if any(flags) else ""
         passing = any(self._elsewhere(raws))
-        read = partial(self._read_person, scope, unclear=unclear)
+        read = partial(self._read_person, scope, unclear=unclear, alone=alone)
         return Person(told.encode(), marks.encode(), read, passing=passing)
 
-    def _read_person(self, scope: Scope, *, unclear: bool) -> Told:
+    def _read_person(self, scope: Scope, *, unclear: bool, alone: bool) -> Told:
         """Names, address, contact points and holds; the warnings are the person's own."""
         scope.faults = []
         demographics = Demographics(**self._person.told(scope))
         flags = self._flags.told(scope)
+        if alone:
+            self._restrict(flags, self._visit_flags.told(scope))
         if unclear:
             flags[Reason.CONSENT_UNCLEAR] = True
         return Told(demographics, flags, tuple(scope.faults))
+
+    def _restrict(self, flags: dict[Reason, bool], visit: Mapping[Reason, bool]) -> None:
+        """Put what restricts a visit nobody can find on the person; it lifts nothing that is told of persons, too."""
+        for reason in _RESTRICTS & visit.keys():
+            if visit[reason] or reason not in self._flags_of_person:
+                flags[reason] = visit[reason]
 
     def _merger(self, who: Who, scope: Scope, moments: Moments) -> PatientEvent:
         """MRG-1 dies into PID-3, never the reverse (AD-18, AD-30); what PID-3 repeats of MRG-1 is the loser's.
@@ -305,7 +354,8 @@ class Plan:
         told: str | None = self._parent(scope)
         if told is None:
             return None
-        own = key.removesuffix(f"|{participant(who.identifiers)}").rpartition("|")[0] + "|"  # without SCH-3
+        whole = key.removesuffix(f"|{participant(who.identifiers)}") if who.identifiers else key
+        own = whole.rpartition("|")[0] + "|"  # without SCH-3
         return self._with_participant(f"{SERIES}{own}" if told in (SERIES, own) else told, who)
 
     def _names(self, who: Who, scope: Scope) -> tuple[str, ...]:
@@ -387,13 +437,21 @@ _IDENTIFIED_BY = {
 }
 
 
+def _holds_of_a_visit(family: Family, pack: Pack) -> dict[str, Source]:
+    """The holds its messages may tell of an occurrence; those about a person, or where a visit goes, tell a visit's."""
+    if family.visit_flags or family.about not in ("Patient", "Encounter"):
+        return dict(family.visit_flags)
+    visits = (one.visit_flags for one in pack.families.values() if one.about == "Encounter")
+    return {name: source for flags in visits for name, source in flags.items()}
+
+
 def _sources(
-    family: Family, pack: Pack, used: Mapping[str, Source], kind: EventKind, *, replacing: bool
+    family: Family, pack: Pack, named: Iterable[Mapping[str, Source]], kind: EventKind, *, replacing: bool
 ) -> Iterator[Source]:
     for slot, source in pack.person.items():
         if slot != "merged_from" or kind in _NAMES_ANOTHER:  # MRG is not even looked for elsewhere
             yield source
-    for sources in (pack.flags, used, family.visit_flags):
+    for sources in (pack.flags, *named):
         yield from sources.values()
     ours = (family.key, family.changed, family.parent, family.named)
     for single in (*ours, family.replaces if replacing else None):

@@ -145,14 +145,16 @@ class Hl7v2Reader:
             if told.fragment is not None and (told.fragment.continued or "PID" not in message):
                 return _reading(told, faults=warnings)  # half a message is never read as a whole (B-07)
         patients = message.patients()
-        if not patients:
-            return _without_patient(told, warnings)
         sent = header.raw(7)
         if not sent.isdigit():
             sent = header.time  # an offset, or components to cut (T-05)
         zone = message_zone(sent, feed.zone)
         moments, faults = moments_of(message, sent, zone, raw.received)
         found, several = Heard(faults=faults), len(patients) > 1
+        if not patients:
+            plan.read_without_patient(message, feed, moments, found, zone=zone)
+            if not found.events:
+                return _without_patient(told, warnings)
         for place, group in enumerate(patients, 1):
             plan.read(group, feed, moments, found, zone=zone, place=place, several=several)
             if len(found.events) + len(found.reasons) > MOST_GROUPS:

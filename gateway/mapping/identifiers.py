@@ -9,6 +9,7 @@ from gateway.mapping.scope import Scope
 from gateway.model.party import Identifier
 
 _HISTORIC = frozenset({"PID-2", "PID-4"})
+_DIES = frozenset({"MRG-1"})  # the end of its time (CX.8) is what the merge says (AD-18)
 NEVER_MATCHES = frozenset({"SS", "SSN", "DL", "DLN"})  # whatever a mapping says: design, "Rules and mappings"
 
 
@@ -18,7 +19,7 @@ def patient_identifiers(
 ) -> tuple[Identifier, ...]:
     """Identifiers that may match a person: authority (CX.4), type (CX.5), value (CX.1) as written (PI-01, PI-02).
 
-    Left out: types in `never`, expired or not yet valid ones (CX.7, CX.8), truncated ones (P-14), and what
+    Left out: types in `never`, expired or not yet valid ones (CX.7, CX.8) but of MRG-1, truncated ones (P-14), and what
     old PID-2/PID-4 say without naming an authority (PI-03). Raises Unreadable (AE 198) for a field that repeats
     too often.
     """
@@ -27,9 +28,9 @@ def patient_identifiers(
         if field:
             if scope.repetition and field.count(scope.repetition) >= MOST_REPETITIONS:
                 raise too_many(name[:3], int(name[4:]))
-            historic = name in _HISTORIC
+            historic, dies = name in _HISTORIC, name in _DIES
             for repetition in scope.repetitions(field):
-                one = _identifier(scope, repetition.split(scope.component), never, historic=historic)
+                one = _identifier(scope, repetition.split(scope.component), never, historic=historic, dies=dies)
                 if one is not None and one not in found:
                     found.append(one)
     return tuple(found)
@@ -58,13 +59,15 @@ def _typed(loser: Identifier, survivors: tuple[Identifier, ...]) -> Identifier:
     return Identifier(loser.system, types.pop(), loser.value) if len(types) == 1 else loser
 
 
-def _identifier(scope: Scope, parts: list[str], never: frozenset[str], *, historic: bool) -> Identifier | None:
+def _identifier(
+    scope: Scope, parts: list[str], never: frozenset[str], *, historic: bool, dies: bool
+) -> Identifier | None:
     count = len(parts)
     kind = parts[4].strip(" ") if count > 4 else ""
     raw = parts[0]
     if not raw or kind in never or raw == NULL or scope.is_truncated(raw):
         return None
-    if count > 6 and not _in_force(scope, parts):
+    if count > 6 and not dies and not _in_force(scope, parts):
         return None
     told = authority_of(scope, parts[3]) if count > 3 and parts[3] else ""
     value = raw if raw.isalnum() else scope.text(raw)

@@ -87,6 +87,9 @@ class DecidedPlan:
         if not groups:
             told.reasons.append(self._ignored.get(OTHERWISE, NOTHING_TOLD))
 
+    def read_without_patient(self, message: Message, feed: Feed, moments: Moments, told: Heard, *, zone: str) -> None:
+        """Nothing: an order of nobody tells nobody."""
+
     def _word(self, group: Message, feed: Feed, moments: Moments, told: Heard, *, zone: str, place: int) -> str:
         """The word that decides, or "otherwise"; a code that no table knows is warned of."""
         raws = self._fields.pick(group)

@@ -315,14 +315,14 @@ def _read_already(key: bytes, flags_key: bytes, told: Told, passing: bool) -> Pe
 class PatientEvent:
     """What happened to one patient, as typed facts from the closed vocabulary.
 
-    `identifiers`: all of the person's, at least one usable (PI-01). `merged_from`: MRG side of a merge, a move
+    `identifiers`: all of the person's, at least one usable (PI-01) unless it is `by_reference`. `merged_from`: MRG side of a merge, a move
     or a change of identifiers; `kind` says which. `consents`: what CON segments say (PV-06).
     `flags`: three-state holds told by the message: True sets, False lifts, absent says nothing; those in
     `visit_flags` belong to the occurrence, the others to the person.
     `occurred`: EVN-6, else EVN-2, else MSH-7 (AD-36). `recorded`: source time that orders updates (N-06).
     `facts`: vocabulary facts of the occurrence (never directory ones); a value of CLEARED removes.
     `by_reference`: the identifiers only say where the patient is told (FHIR `Patient/12`): nobody is made of them, who is
-    not known yet is fetched first. `existing`: somebody who is known already, or nobody: a row of a table makes no patient,
+    not known yet is fetched first; without any it is about the occurrence it names, if that is known (a delete; SI-20). `existing`: somebody who is known already, or nobody: a row of a table makes no patient,
     and one whose identifiers name several of them is about none (SN-05).
     """
 

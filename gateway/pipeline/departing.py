@@ -1,4 +1,4 @@
-"""A deleted resource names nobody: what it told is found by its id, withdrawn where it is an occurrence, and never permits any more."""
+"""A deleted resource names nobody, nor does a schedule without patients: what is meant is found by its id, and changed or withdrawn."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from gateway.pipeline.rows import PatientRow
 
 Entry = tuple[Any, ...]
 
-UNKNOWN = "nothing is known of what was deleted"
+UNKNOWN = "nothing is known of what it is about"
 _CONSENT, _RELATIVE = "Consent", "RelatedPerson"
 _DELETED = EventKind.PATIENT_DELETED
 
