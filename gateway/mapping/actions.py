@@ -1,4 +1,4 @@
-"""Resources of an appointment that the sender takes off count no more: segment action codes (table 0206; N-05)."""
+"""Resources of an appointment that the sender takes off count no more: by segment action code or by status (N-05, SI-24)."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ _CODED = frozenset({"AIS", "AIG", "AIL", "AIP"})
 _ACTING = _CODED | {_GROUP}
 _DELETE = "D"
 _LAST = 13  # no field of theirs beyond this one is a fact
+_STATUS = {"AIS": 10, "AIG": 14, "AIL": 12, "AIP": 12}  # filler status of the resource (table 0278; SI-24)
+_OFF = frozenset({"CANCELLED", "CANCELED", "DELETED", "DC", "DISCONTINUED"})
 
 
 def without_deleted(message: Message) -> Message:
@@ -21,13 +23,17 @@ def without_deleted(message: Message) -> Message:
     So a place or service that was taken off is removed from what we hold (N-04), and one of several goes alone.
     """
     mark = message.separators.field
-    if not any(line[:3] in _ACTING and _action(line, mark) == _DELETE for line in message.lines):
+    acting = [line for line in message.lines if line[:3] in _ACTING]
+    kept: Sequence[str] = message.lines
+    if any(_action(line, mark) == _DELETE for line in acting):
+        kept = list(_kept(message.lines, mark))
+    off = _replaced(message, kept) if len(acting) > 1 else ()
+    if len(kept) == len(message.lines) and not off:
         return message
-    kept = list(_kept(message.lines, mark))
     left = {line[:3] for line in kept}
     gone = sorted({line[:3] for line in message.lines} & _CODED - left)
     empty = [mark.join((name, "1", "D", *[NULL] * _LAST)) for name in gone]
-    return Message(message.header, [*kept, *empty], message.codec)
+    return Message(message.header, [*(line for line in kept if line not in off), *empty], message.codec)
 
 
 def _kept(lines: Sequence[str], mark: str) -> Iterator[str]:
@@ -40,6 +46,24 @@ def _kept(lines: Sequence[str], mark: str) -> Iterator[str]:
             elif (action or group) == _DELETE:
                 continue
         yield line
+
+
+def _replaced(message: Message, kept: Sequence[str]) -> Sequence[str]:
+    """The resources that are called off and have another of their kind beside them, in whose place they were.
+
+    Where all of a kind are called off the whole appointment is, and what was known of it goes on to be known.
+    """
+    coded = [line for line in kept if line[:3] in _CODED]
+    off = [line for line in coded if _called_off(message, line)]
+    stay = {line[:3] for line in coded if line not in off}
+    return [line for line in off if line[:3] in stay]
+
+
+def _called_off(message: Message, line: str) -> bool:
+    fields = line.split(message.separators.field)
+    number = _STATUS[line[:3]]
+    told = fields[number].split(message.separators.component, 1)[0] if number < len(fields) else ""
+    return told.strip(" ").upper() in _OFF
 
 
 def _action(line: str, mark: str) -> str:

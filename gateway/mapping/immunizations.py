@@ -10,6 +10,7 @@ from gateway.model.facts import FactType
 _NO_ORDER = "9999"  # what senders write in ORC-3 when nothing was ordered: the same for everybody
 _NOT_A_VACCINE = frozenset({"998", "999"})  # CVX: no vaccine administered, unknown
 _NEW = "00"  # RXA-9, NIP001: administered now; 01 to 08 are told from history
+_NOT_GIVEN = frozenset({"RE", "NA"})
 _DONE = {"": "given", "CP": "given", "PA": "partial", "RE": "refused", "NA": "not-given"}  # RXA-20, table 0322
 
 
@@ -26,11 +27,15 @@ def immunization_key(scope: Scope, filler: str, placer: str, vaccine: str, at: s
 
 @computed(FactType.CODE)
 def immunization_state(scope: Scope, completion: str, action: str, source: str, vaccine: str) -> str:
-    """given, retracted (RXA-21 = D), refused, partial, not-given, or history (RXA-9), by RXA-20 (tables 0322, 0206)."""
-    if code(scope, action) == "D":
+    """given, retracted, refused, partial, not-given, or history (RXA-9), by RXA-20 (tables 0322, 0206).
+
+    Retracted is what RXA-21 deletes (D), and what it updates (U) to not having been given: it was told as given before.
+    """
+    change, done = code(scope, action), code(scope, completion)
+    if change == "D" or (change == "U" and done in _NOT_GIVEN):
         return "retracted"
     if code(scope, source) not in ("", _NEW):
         return "history"
     if code(scope, vaccine) in _NOT_A_VACCINE:
         return "not-given"
-    return _DONE.get(code(scope, completion), "not-given")
+    return _DONE.get(done, "not-given")

@@ -241,10 +241,11 @@ def test_an_older_replacement_replaces_nothing(news: Clinic) -> None:
     assert "superseded" not in news.ended("Ann")
 
 
-def test_a_retracted_dose_earns_no_thanks(news: Clinic) -> None:
-    """VX-01: RXA-21 = D."""
-    for action in ("A", "D"):
-        rxa = {3: "20260302", 5: "140^FLU^CVX", 9: "00", 20: "CP", 21: action}
+@pytest.mark.parametrize(("action", "done"), [("D", "CP"), ("U", "RE"), ("U", "NA")])
+def test_a_retracted_dose_earns_no_thanks(news: Clinic, action: str, done: str) -> None:
+    """VX-01: RXA-21 = D, or U to a dose that was refused or not given after all."""
+    for change, completion in (("A", "CP"), (action, done)):
+        rxa = {3: "20260302", 5: "140^FLU^CVX", 9: "00", 20: completion, 21: change}
         tells(news, "VXU^V04^VXU_V04", "Ann", "ORC|RE||V1^CLINIC", hl7.segment("RXA", rxa))
     news.passes("1d")
     assert (news.mails(), news.ended("Ann")) == ([], ["cancelled"])

@@ -304,6 +304,22 @@ def test_the_practitioner_has_a_name_or_none(event, person, name) -> None:
     assert booked(event, sch(), PID, f"AIP|1|A|{person}").facts.get("appointment.practitioner") == name
 
 
+@pytest.mark.parametrize("status", ["Cancelled", "CANCELED^^HL70278", "Dc", "Deleted"])
+def test_of_several_places_the_one_called_off_is_not_where_to_go(event, status) -> None:
+    """SI-24: AIL-12; another kind of resource that is called off has no say."""
+    off, on = at("AIL", f1="1", f2="U", f3="CARD", f12=status), at("AIL", f1="2", f2="A", f3="MED")
+    told = booked(event, sch(), PID, "AIS|1|A|CARD", off, on, at("AIP", f1="1", f2="A", f3="9^Doe", f12=status))
+    assert told.facts["appointment.location"] == "medicine"
+    assert told.facts["appointment.practitioner"] == "Doe"
+
+
+@pytest.mark.parametrize("other", [[], ["AIL|2|D|MED"], [at("AIL", f1="2", f2="A", f3="CARD", f12="Cancelled")]])
+def test_an_appointment_whose_places_are_all_called_off_keeps_what_was_told(event, other) -> None:
+    """SI-24, SI-04: a cancellation still says where it would have been."""
+    off = at("AIL", f1="1", f2="U", f3="CARD", f12="Cancelled")
+    assert booked(event, sch(), PID, "AIS|1|A|CARD", off, *other).facts["appointment.location"] == "cardiology"
+
+
 def test_a_deleted_practitioner_is_cleared(event) -> None:
     """N-01."""
     assert booked(event, sch(), PID, 'AIP|1|A|""').cleared == {"appointment.practitioner"}

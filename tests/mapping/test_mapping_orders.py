@@ -244,6 +244,9 @@ def test_a_document_whose_state_nobody_tells_is_pending(read) -> None:
         ("NA", "A", "00", None),
         ("PA", "A", "00", None),
         ("CP", "A", "01", None),
+        ("RE", "U", "00", "retracted"),
+        ("NA", "U", "00", "retracted"),
+        ("CP", "U", "00", "given"),
     ],
 )
 def test_only_a_dose_given_now_is_an_event(read, completion, action, source, kind) -> None:
