@@ -41,6 +41,7 @@ _MERGED, _MOVED = EventKind.PATIENT_MERGED, EventKind.ENCOUNTER_MOVED
 _STALE, _UNCHANGED = Standing.STALE, Standing.UNCHANGED
 _EVENT_APPLIED, _EVENT_UNCHANGED, _EVENT_STALE = Action.EVENT_APPLIED, Action.EVENT_UNCHANGED, Action.EVENT_STALE
 _CANCELLED, _NO_LONGER_MATCHES = Reason.CANCELLED, Reason.NO_LONGER_MATCHES
+_WRONG_PATIENT = Reason.WRONG_PATIENT
 _SECOND = Precision.SECOND
 
 
@@ -254,6 +255,8 @@ class Applier:
             self.batch.resources.tell(one.resource, patient.token, row.id, event.recorded)
         if row.source != source:
             return self._foreign(row, event, applied)
+        if event.visit_flags.get(_WRONG_PATIENT) and _WRONG_PATIENT not in split_reasons(row.hold):
+            applied.entries += self._incident(patient)
         change = apply(event, stored)
         if change.standing is _STALE:
             applied.entries.append((_EVENT_STALE, event.kind.value, row.id))
@@ -295,6 +298,13 @@ class Applier:
         reason = disputed.objection(row, event)
         applied.entries += [] if reason is None else disputed.hold(row, reason)
         return event.kind
+
+    def _incident(self, patient: PatientRow) -> list[Entry]:
+        """Somebody else's result was told of them: a privacy incident, on the worklist until a person has looked (OR-05)."""
+        if _WRONG_PATIENT in patient.holds:
+            return []
+        self.directory.hold(patient, _WRONG_PATIENT)
+        return [(Action.PATIENT_HELD, patient.token, _WRONG_PATIENT)]
 
     def _disputes(self, row: OccurrenceRow, patient: PatientRow, event: PatientEvent, applied: Applied) -> None:
         """What may be the same under another feed's number is held as if it were; asked before the state is written."""

@@ -33,6 +33,7 @@ RELEASED_BY: Mapping[Reason, str] = MappingProxyType(
         Reason.UNMAPPED_CODE: "an entry for the code in its table",
         Reason.POSSIBLE_DUPLICATE: "a person who says whether it is the same appointment",
         Reason.OUTCOME_UNKNOWN: "a person who knows whether it arrived",
+        Reason.WRONG_PATIENT: "a person who looked into whose result it was and who was told of it",
         Reason.CONSENT_UNCLEAR: "a person who reads the consent",
         Reason.PERSON_DELETED: "a message that adds the person again",
         Reason.CANCELLED: "a person: another feed says that it is cancelled",
