@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.model.audit import Action
-from gateway.model.event import EventKind, Fault, PatientEvent
+from gateway.model.event import EventKind, Fault, Format, PatientEvent
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
 from gateway.model.when import Precision
@@ -41,7 +41,7 @@ _MERGED, _MOVED = EventKind.PATIENT_MERGED, EventKind.ENCOUNTER_MOVED
 _STALE, _UNCHANGED = Standing.STALE, Standing.UNCHANGED
 _EVENT_APPLIED, _EVENT_UNCHANGED, _EVENT_STALE = Action.EVENT_APPLIED, Action.EVENT_UNCHANGED, Action.EVENT_STALE
 _CANCELLED, _NO_LONGER_MATCHES = Reason.CANCELLED, Reason.NO_LONGER_MATCHES
-_WRONG_PATIENT = Reason.WRONG_PATIENT
+_WRONG_PATIENT, _HL7V2 = Reason.WRONG_PATIENT, Format.HL7V2
 _SECOND = Precision.SECOND
 
 
@@ -101,6 +101,8 @@ class Applier:
             self._gone(one, event, about, raw, applied)
             return
         patient, sure = self._patient(prepared, raw, applied)
+        if one.message.format is _HL7V2 and merges.is_of_the_dead(self.directory, patient, prepared):
+            applied.faults.append(merges.MERGED_AWAY)
         applied.patients.append(patient.token)
         if event.kind is _MERGED:
             applied.entries += merges.merge(self.batch, patient, prepared, raw, self.across)

@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from gateway.model.audit import Action
-from gateway.model.event import OccurrenceKind
+from gateway.model.event import Fault, OccurrenceKind, Place, Severity
 from gateway.model.request import RequestStatus
 from gateway.model.verdict import Reason
 from gateway.pipeline.across import Across
 from gateway.pipeline.batch import Batch
+from gateway.pipeline.directory import Directory
 from gateway.pipeline.preparing import PreparedEvent
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow
 from gateway.store import tables
@@ -22,6 +23,14 @@ Entry = tuple[Any, ...]
 _json = msgspec.json.Encoder().encode
 _OPEN = ("booked", "pending", "proposed", "waitlist", "arrived", "checked-in")
 _COLUMNS = ("id", "loser", "survivor", "raw", "at", "snapshot_sealed", "undone")
+
+
+MERGED_AWAY = Fault(
+    code=199,
+    rule="the identifier was merged away: it is told of the survivor",
+    place=Place("PID", 1, 3),
+    severity=Severity.WARNING,
+)
 
 
 class Snapshot(msgspec.Struct, frozen=True):
@@ -59,6 +68,15 @@ def merge(batch: Batch, survivor: PatientRow, prepared: PreparedEvent, raw: int,
     if loser is None:
         entries.append((Action.PATIENT_MERGED, None, survivor.token, "the merged identifier was not known"))
     return entries
+
+
+def is_of_the_dead(directory: Directory, patient: PatientRow, prepared: PreparedEvent) -> bool:
+    """Whether every identifier by which the patient was found is of somebody who was merged into them (AD-32)."""
+    known = directory.by_digest
+    if not prepared.ids or known.get(prepared.ids[0][0]) == patient.token:
+        return False  # as nearly always
+    tokens = {known[digest] for alternatives in prepared.ids for digest in alternatives if digest in known}
+    return patient.token not in tokens and any(directory.root(token).token == patient.token for token in tokens)
 
 
 def is_nobody(batch: Batch, row: PatientRow, ids: Sequence[tuple[bytes, ...]]) -> bool:

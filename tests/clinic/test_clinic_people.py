@@ -228,7 +228,9 @@ def test_a_merge_goes_from_the_wrong_number_to_the_right_one(clinic: Clinic) -> 
     survivor, loser = clinic.token("Ann"), clinic.token("Anna")
     assert clinic.merges("Anna", into="Ann").events == ("patient.merged",)
     assert (clinic.token("Ann"), clinic.token("Anna")) == (survivor, survivor)
-    clinic.hears(clinic.schedules("S12", "Anna", start=FIRST, appointment="A9"))
+    said = clinic.hears(clinic.schedules("S12", "Anna", start=FIRST, appointment="A9"))
+    assert (said.ack, [(fault.severity, str(fault.place)) for fault in said.faults]) == ("AA", [("W", "PID^1^3")])
+    assert clinic.changes("Ann").faults == ()
     assert clinic.planned("Ann") == [WEEK, DAY_BEFORE]
     assert loser != survivor
 
