@@ -108,7 +108,9 @@ def _row(entry: Consent, about: About) -> SinkRow:
 
 
 def _concerns(telling: Telling, entry: Consent, about: About) -> bool:
-    """Whether what was said is about everything, or about what the row led to."""
+    """Whether what was said is about everything, or about what the row led to; of what is protected only to whose own row it is."""
+    if about.protected and not about.row_key:
+        return False
     if (entry.purpose, entry.topic) == (ANY, ANY):
         return True
     named = {name for (name,) in telling.uow.lookup(tables.request, ("rule",), "occurrence", [about.occurrence])}

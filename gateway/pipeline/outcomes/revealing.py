@@ -16,7 +16,6 @@ from gateway.pipeline.directory import CONSENT_KINDED
 from gateway.pipeline.rows import split_reasons
 from gateway.pipeline.site import SinkEntry, Site
 from gateway.policy.consents import lifted
-from gateway.policy.disclosures import label_of
 from gateway.store import tables
 from gateway.store.uow import UnitOfWork
 
@@ -46,20 +45,17 @@ class Revealing:
         self, facts: Mapping[str, FactValue] | None, facility: str | None, holds: Collection[str]
     ) -> dict[str, Told] | None:
         """The facts named for the sink; None: nothing of this may be known there. `facts`: None when they were forgotten."""
-        if facts is None or self._protected(facts, facility, holds):
+        if facts is None or self.protected(facts, facility) or _restricting(holds):
             return None
         named = [(name, facts[name]) for name in sorted(self._sink.facts) if name in facts]
         return {name: told(value) for name, value in named if self._may(name, value)}
 
-    def _protected(self, facts: Mapping[str, FactValue], facility: str | None, holds: Collection[str]) -> bool:
-        """42 CFR Part 2, services and places that are never written about (PV-08), and whatever is restricted."""
+    def protected(self, facts: Mapping[str, FactValue], facility: str | None) -> bool:
+        """Whether its service or place betrays what care it is, or may: a code nobody mapped does (PV-08)."""
         services = [(name, facts[name]) for name in SERVICE_FACTS if name in facts]
         location = self._site.location(facts, facility)
-        return (
-            label_of(facts) is not None
-            or any(not self._may(*one) or one[1] in self._policy.protected_services for one in services)
-            or (location is not None and location.sensitive)
-            or any(not _RESTRICTING.isdisjoint(split_reasons(one)) for one in holds)
+        return any(not self._may(*one) or one[1] in self._policy.protected_services for one in services) or (
+            location is not None and location.sensitive
         )
 
     def _may(self, name: str, value: FactValue) -> bool:
@@ -76,6 +72,10 @@ class Revealing:
                 one = Consent(**(entry | {"permit": bool(entry["permit"]), "kind": ConsentKind.RESTRICTION}))
                 said.setdefault(whose[entry["patient"]], []).append(one)
         return {person for person, entries in said.items() if _stands(entries)}
+
+
+def _restricting(holds: Collection[str]) -> bool:
+    return any(not _RESTRICTING.isdisjoint(split_reasons(one)) for one in holds)
 
 
 def _stands(entries: list[Consent]) -> bool:

@@ -36,6 +36,8 @@ class About:
     """A row of a source, as far as others are told: who it is about, its own key, and the facts that are named.
 
     `facts`: None where it may not be known there that there is such a thing. `forgotten`: nothing is left to judge it by.
+    `protected`: its service or place betrays what care it is: of it nothing is told, but to a platform whose own row it is
+    that the person wants no messages (SN-39).
     """
 
     occurrence: int
@@ -44,6 +46,7 @@ class About:
     row_key: str
     facts: Mapping[str, Told] | None
     forgotten: bool = False
+    protected: bool = False
 
 
 class Telling:
@@ -68,7 +71,7 @@ class Telling:
             attempt = attempts.get(one.attempt or 0)
             request = requests.get(one.request or (attempt[1] if attempt else 0))
             about = abouts.get(request[3] if request else one.occurrence or 0)
-            if about is None:
+            if about is None or about.protected:  # silence must look the same whatever became of it
                 continue
             if one.kind is OutcomeKind.EVENT:
                 if about.facts is not None:
@@ -130,7 +133,10 @@ class Telling:
                 key = str((facts or {}).get(ROW_KEY) or "")
                 withheld = not revealing.asked or not raw or root.token in restricted
                 shown = None if withheld else revealing.of(facts, facility, (hold, root.hold))
-                found[identity] = About(identity, root.token, self._sources[source], key, shown, not facts)
+                protected = revealing.protected(facts or {}, facility)
+                found[identity] = About(
+                    identity, root.token, self._sources[source], key, shown, forgotten=not facts, protected=protected
+                )
         return found
 
     def of_people(self, tokens: Collection[int]) -> list[About]:
