@@ -36,6 +36,7 @@ class CodeTable:
         self.words = words
         self.codes = {_folded(code): word for code, word in codes.items()}
         self._qualified = any("^" in code for code in self.codes)
+        self.guarded = frozenset(name for name, word in words.items() if word.sensitivity is Sensitivity.PROTECTED)
         self._word = lru_cache(maxsize=4096)(self._look_up)
 
     def __reduce__(self) -> tuple[type[CodeTable], tuple[object, ...]]:
@@ -65,11 +66,13 @@ class CodeTable:
     def decide(self, candidates: Iterable[Iterable[str]], separators: Separators) -> str | Cleared | None:
         """One word for a fact: of the first path that tells something, the most sensitive value (PV-08).
 
-        `candidates`: per path the raw values of every segment and repetition. None: nothing told. CLEARED:
+        A protected word of a later path goes before one that is none: an office visit on the substance use ward is no
+        office visit (42 CFR 2.13). `candidates`: per path the raw values of every segment and repetition. None: nothing told. CLEARED:
         `""`. UNMAPPED when any value of the deciding path is unknown, or none of the paths says anything.
         """
         told, component, subcomponent = False, separators.component, separators.subcomponent
-        for values in candidates:
+        paths = iter(candidates)
+        for values in paths:
             words = []
             for raw in values:
                 if raw == NULL:
@@ -81,7 +84,11 @@ class CodeTable:
                 if word is not None and word != NOTHING:
                     words.append(word)
             if words:
-                return words[0] if len(words) == 1 else max(words, key=self.sensitivity)
+                found = words[0] if len(words) == 1 else max(words, key=self.sensitivity)
+                if not self.guarded or self.sensitivity(found) is Sensitivity.PROTECTED:
+                    return found
+                later = (self._read(raw)(raw, component, subcomponent) for values in paths for raw in values)
+                return next((word for word in later if word in self.guarded), found)
         return UNMAPPED if told else None
 
     def _look_up(self, raw: str, component: str, subcomponent: str) -> str | None:

@@ -45,7 +45,7 @@ class Source(Strict):
     )
     paths: list[str] = Field(
         default_factory=list,
-        description="Several places: the first that tells something; for a computation, its own in their order.",
+        description="Several places: the first that tells something, or a later one whose code is `protected`; for a computation, its own in their order.",
         examples=["[AIL-3, PV1-3]"],
     )
     codes: str | None = Field(

@@ -112,6 +112,13 @@ def test_nothing_is_said_of_care_that_is_protected(enrolled: Clinic, service: st
     assert enrolled.mails() == []
 
 
+def test_nothing_is_said_of_a_visit_to_a_protected_ward_whatever_the_visit_is_called(enrolled: Clinic) -> None:
+    """PV-08, PH-06; 42 CFR 2.13: AIS-3 calls it primary care, PV1-10 is the substance use ward."""
+    enrolled.books("Ann", on=FIRST, service="PCP", visit=["PV1|1|O|MAIN|||||||SUD"])
+    enrolled.passes("18d")
+    assert (enrolled.mails(), enrolled.planned("Ann")) == ([], [])
+
+
 def test_nothing_is_said_of_a_place_whose_name_tells_enough(enrolled: Clinic) -> None:
     """PV-08: Hope House for Recovery."""
     enrolled.books("Ann", on=FIRST, place="HOPE")

@@ -68,6 +68,8 @@ def test_the_most_sensitive_of_several_codes_decides() -> None:
     assert (word_of(both, TABLE), decided([[{"code": "1"}, {"code": "2"}]], TABLE)) == ("hiv-care", "hiv-care")
     assert (word_of({"text": "eyes"}, TABLE), word_of({}, TABLE), word_of(None, TABLE)) == (UNMAPPED, None, None)
     assert decided([["3"], ["1"]], TABLE) == "eyes"
+    assert (decided([["1"], ["2"]], TABLE), decided([["2"], ["1"]], TABLE)) == ("hiv-care", "hiv-care")
+    assert decided([["1"], ["unknown"], []], TABLE) == "eyes"
     assert (decided([["3"]], TABLE), decided([[]], TABLE)) == (UNMAPPED, None)
 
 

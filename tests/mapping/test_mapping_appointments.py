@@ -258,11 +258,15 @@ def test_a_deleted_length_is_cleared(event) -> None:
         (["AIS|1|A|", "AIS|2|A|CARD"], "cardiology"),
         (["AIS|1|A|CARD~PSY"], "behavioral-health"),
         (["AIS|1|A|99213&x^^CPT4", "PV1||O||||||||CARD"], "cardiology"),
+        (["AIS|1|A|CARD", "PV1||O||||||||SUD"], "substance-use"),
+        (["AIS|1|A|HIV", "PV1||O||||||||SUD"], "hiv-care"),
+        (["AIS|1|A|CARD", "PV1||O||||||||SECRET"], "cardiology"),
+        (["AIS|1|A|CARD", 'PV1||O||||||||""'], "cardiology"),
         ([], None),
     ],
 )
 def test_the_most_telling_service_decides(event, segments, service) -> None:
-    """PV-08: of several the most sensitive, and what is unknown is of the highest."""
+    """PV-08: of several the most sensitive, and what is unknown is of the highest; a ward that is protected goes before a clinic."""
     visit = [one for one in segments if one.startswith("PV1")]
     rest = [one for one in segments if not one.startswith("PV1")]
     assert booked(event, sch(), PID, *visit, *rest).facts.get("appointment.service") == service

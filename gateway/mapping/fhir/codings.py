@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from gateway.mapping.codes import NOTHING, CodeTable
-from gateway.model.facts import UNMAPPED
+from gateway.model.facts import UNMAPPED, Sensitivity
 
 # How HL7 v2 names the systems of which a table may hold a code with its system (table 0396).
 _SYSTEMS = {
@@ -54,13 +54,19 @@ def word_of(value: Any, table: CodeTable) -> str | None:
 def decided(candidates: Iterable[Iterable[Any]], table: CodeTable) -> str | None:
     """One word for a fact, as `CodeTable.decide`: of the first path that tells something, the most sensitive value.
 
+    A protected word of a later path goes before one that is none (PV-08).
     UNMAPPED when a value of the deciding path is unknown, or none of the paths says anything; None when nothing is told.
     """
     told = False
-    for values in candidates:
+    paths = iter(candidates)
+    for values in paths:
         words = [word for value in values if (word := word_of(value, table)) is not None]
         told = told or bool(words)
         telling = [word for word in words if word != NOTHING]
         if telling:
-            return telling[0] if len(telling) == 1 else max(telling, key=table.sensitivity)
+            found = telling[0] if len(telling) == 1 else max(telling, key=table.sensitivity)
+            if not table.guarded or table.sensitivity(found) is Sensitivity.PROTECTED:
+                return found
+            later = (word_of(value, table) for values in paths for value in values)
+            return next((word for word in later if word in table.guarded), found)
     return UNMAPPED if told else None
