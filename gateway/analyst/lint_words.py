@@ -8,6 +8,8 @@ from functools import lru_cache
 from html.parser import HTMLParser
 from urllib.parse import urlsplit
 
+from gateway.render.html_fetches import of_element, of_style
+
 Found = tuple[int, int, str, str]  # line, column, code, sentence
 
 _SWALLOWED = re.compile(r"(?<=[^\s>])(\{%(?:(?!%\})[^\n])*%\})\n(?=[\w({])(?!\{%)")  # Jinja's trim_blocks
@@ -18,10 +20,6 @@ _LEFTOVER = re.compile(
     r"|\b(?:TODO|TBD|FIXME|XXX+|[Ll]orem ipsum)\b"
 )
 _LINK = re.compile(r"(?i)\bhttps?://[^\s\"'<>()]+|\bwww\.[^\s\"'<>()]+")
-_FETCHING = frozenset({"img", "picture", "source", "video", "audio", "track", "iframe", "frame", "object", "embed", "applet"})  # fmt: skip
-_ACTING = frozenset({"script", "form", "input", "button", "select", "textarea", "link", "base", "svg", "frameset"})
-_FETCHED_BY = frozenset({"src", "srcset", "background", "poster", "data", "action", "formaction", "ping", "lowsrc"})
-_STYLE = re.compile(r"(?i)url\s*\(|@import|expression\s*\(")
 _PLAIN_SCHEMES = ("tel:", "mailto:", "#")
 
 
@@ -100,24 +98,11 @@ class _Html(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One element (HTMLParser's name)."""
         told = dict(attrs)
-        if tag in _FETCHING:
-            self._find("CG065", f"`<{tag}>` is fetched when the message is read, and tells who read it: take it out")
-        elif tag in _ACTING or (tag == "meta" and "http-equiv" in told):
-            self._find(
-                "CG065", f"`<{tag}>` does not belong in a message: mail readers drop it or warn of it; take it out"
-            )
-        else:
-            self._attributes(tag, told)
+        for sentence in of_element(tag, told):
+            self._find("CG065", sentence)
         href = (told.get("href") or "").strip()
         if tag in ("a", "area") and href and not href.lower().startswith(_PLAIN_SCHEMES):
             self._href(href)
-
-    def _attributes(self, tag: str, told: dict[str, str | None]) -> None:
-        for name, value in told.items():
-            if name in _FETCHED_BY or name.startswith("on"):
-                self._find("CG065", f"`{name}` of `<{tag}>` fetches or runs something: take it out")
-            elif name == "style" and _STYLE.search(value or ""):
-                self._find("CG065", f"the style of `<{tag}>` fetches something: use plain colours")
 
     def _href(self, href: str) -> None:
         if _MASK in href or href.lower().startswith(("http:", "https:", "//")):
@@ -130,7 +115,7 @@ class _Html(HTMLParser):
     def handle_data(self, data: str) -> None:
         """Running text, and what stands in <style> (HTMLParser's name)."""
         if self.cdata_elem == "style":
-            if _STYLE.search(data):
-                self._find("CG065", "the style sheet fetches something: use plain colours")
+            for sentence in of_style(data):
+                self._find("CG065", sentence)
         else:
             self.found.extend(_links(data, self.getpos(), self._domains))

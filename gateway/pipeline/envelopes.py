@@ -26,7 +26,7 @@ from gateway.pipeline.rules import Active
 from gateway.pipeline.site import Site
 from gateway.policy.disclosures import label_of
 from gateway.ports import Envelope, content_digest
-from gateway.render.check import check
+from gateway.render.check import check, check_sender_told
 from gateway.render.rendered import Rendered
 from gateway.store import tables
 from gateway.store.keyring import Keyring
@@ -121,6 +121,8 @@ def write_attempt(
         rules, clearance, rule, patient, facts, organization, location, site.zone(location, occurrence.source)
     )
     check(rendered, [(kind, value) for kind, values in forbidden(directory, patient) for value in values])
+    if rule.purpose is Purpose.HMARKT and clearance.channel != ChannelKind.SMS:
+        check_sender_told(rendered, organization.postal_address)
     identity = uow.new_id()
     envelope = envelope_of(
         directory, identity, clearance, organization, contact, rendered, at=first, open_allowed=open_allowed

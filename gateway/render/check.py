@@ -1,4 +1,4 @@
-"""The last look at a rendered text: what must not stand in it does not, however it is punctuated (PH-06)."""
+"""The last look at a rendered text: what must not stand in it does not, however it is punctuated, and what must does (PH-06)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 from gateway.model.errors import RenderError
 from gateway.render.formats import spellings
+from gateway.render.html_fetches import fetches
 from gateway.render.rendered import Rendered
 
 SHORTEST = 5  # letters and digits; shorter strings occur by chance in any text, house numbers and years above all
@@ -26,8 +27,11 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
     A forbidden string may come as (its own kind, string). Case and punctuation do not matter ("MRN 00-12 34" is
     "mrn001234"); a match begins and ends with a word, so "10002" is not found in "10:00, 2nd floor". Strings under
     SHORTEST letters and digits are ignored. An ISO date is looked for as a reader would see it, too.
-    HTML is searched as written (attributes, links) and as read (without tags).
+    HTML is searched as written (attributes, links) and as read (without tags), and may fetch nothing: who reads health
+    mail, and when, is nobody else's business (EM-15).
     """
+    if rendered.html is not None and fetches(rendered.html):
+        raise RenderError("the rendered html fetches or runs something")
     parts = [(part, text, _squeeze(text)) for part, text in _parts(rendered)]
     everything = "\0".join(squeezed for _, _, squeezed in parts)
     needles = dict(_needles(forbidden, kind, rendered.language, everything))
@@ -38,6 +42,14 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
         for needle, its_kind in needles.items():
             if _occurs(needle, haystack, starts, ends):
                 raise RenderError(f"the rendered {part} contains {its_kind}")
+
+
+def check_sender_told(rendered: Rendered, postal_address: str) -> None:
+    """Raises RenderError unless every body says where the sender is, as marketing by mail must (15 USC 7704(a)(5)(A)(iii))."""
+    where = " ".join(postal_address.split())
+    bodies = [rendered.text, *([] if rendered.html is None else [unescape(_TAG.sub("", rendered.html))])]
+    if not where or any(where not in " ".join(body.split()) for body in bodies):
+        raise RenderError("marketing must say where its sender is: organization.postal_address")
 
 
 def _needles(

@@ -139,7 +139,8 @@ def selling(open_clinic: OpenClinic, tmp_path: Path) -> Clinic:
     )
     head, _, tail = rule.partition("  reveals:")
     rule = f"{head}  reveals: []\n{tail.partition(chr(10))[2]}"
-    words = {"offer": "Come and see us. {{ organization.sender_name }} {{ organization.callback }}\n"}
+    who = "{{ organization.sender_name }} {{ organization.callback }} {{ organization.postal_address }}"
+    words = {"offer": f"Come and see us. {who} {{{{ opt_out }}}}\n"}
     clinic = open_clinic(rules=write_rules(tmp_path / "selling", {"appointment-reminder": rule}, templates=words))
     clinic.adds("Ann")
     return clinic
