@@ -14,9 +14,12 @@ from test_clinic_writeback import receives
 
 from gateway.app.telling import tell_sinks
 from gateway.model.comingback import ReceiptStatus
+from gateway.model.disclosure import Exemption, Recipient
 from gateway.model.errors import CommandError, Refused, Unavailable
+from gateway.model.when import DAY
 from gateway.pipeline import conditions, inspect
 from gateway.pipeline.alone import alone
+from gateway.pipeline.rights.accounting import account_for
 from gateway.pipeline.rights.erasing import erase
 from gateway.store import tables
 
@@ -294,3 +297,14 @@ def test_who_was_told_of_somebody_stands_in_their_story(cdp: Platform) -> None:
     cdp.enters("Ann", user="u-1")
     cdp.hears()
     assert any("told to back" in line for line in cdp.clinic.story("Ann"))
+
+
+def test_who_was_told_of_somebody_stands_in_their_accounting(cdp: Platform) -> None:
+    """Regulation 16; 45 CFR 164.528(a)(1)(i): to a system of a business associate, exempt, and listed with --all."""
+    cdp.enters("Ann", user="u-1")
+    cdp.hears()
+    asked = {"kept": 6 * 366 * DAY, "account": "os:clerk"}
+    who = cdp.clinic.identifier("Ann")
+    assert account_for(cdp.clinic.gateway, who, everything=False, **asked).disclosures == ()
+    (one,) = account_for(cdp.clinic.gateway, who, everything=True, **asked).disclosures
+    assert (one.channel, one.recipient, one.exemption) == ("back", Recipient.SYSTEM, Exemption.OPERATIONS)

@@ -117,7 +117,7 @@ def _disclosures(unit: Reader, gateway: Inspectable, tokens: Sequence[int]) -> l
     authorized = _authorizations(unit, tokens)
     ledger = _ledger(unit, tokens, sorted({one.address for one in sendings}))
     found = [_disclosure(one, tokens, roots, digests, authorized, ledger) for one in sendings]
-    found += _exports(unit, tokens)
+    found += _audited(unit, tokens)
     found += _revocations(unit, tokens, {one.address for one in sendings})
     return sorted(found, key=lambda one: one.at)
 
@@ -194,14 +194,25 @@ def _authorizations(unit: Reader, tokens: Sequence[int]) -> list[tuple[Millis, M
     ]
 
 
-def _exports(unit: Reader, tokens: Sequence[int]) -> list[Disclosure]:
-    """Copies of everything held that were made for the person (164.524): to the individual, hence exempt."""
+def _audited(unit: Reader, tokens: Sequence[int]) -> list[Disclosure]:
+    """What the audit log alone tells of: copies made for the person, and what other systems were told of them."""
     audits = sorted({one for (one,) in unit.lookup(tables.audit_patient, ("audit",), "patient", tokens)})
     return [
-        _other(at, Recipient.INDIVIDUAL, "file", "a copy of everything held (45 CFR 164.524)")
+        _other(at, *told)
         for at, entries in unit.lookup(tables.audit, ("at", "entries"), "id", audits)
-        if any(entry[0] == Action.PATIENT_EXPORTED for entry in _entries(entries))
+        for told in map(_told, _entries(entries))
+        if told is not None
     ]
+
+
+def _told(entry: Sequence[Any]) -> tuple[Recipient, str, str] | None:
+    """To whom, by what and what, as an entry says: to the individual (164.524), or to a system of ours, hence exempt."""
+    match entry[0]:
+        case Action.PATIENT_EXPORTED:
+            return Recipient.INDIVIDUAL, "file", "a copy of everything held (45 CFR 164.524)"
+        case Action.OUTCOMES_TOLD:
+            return Recipient.SYSTEM, str(entry[1]), "what became of rows, visits and messages"
+    return None
 
 
 def _revocations(unit: Reader, tokens: Sequence[int], written_to: set[int]) -> list[Disclosure]:
