@@ -71,6 +71,20 @@ def test_stop_ends_texts_at_once_for_everyone_at_that_number(texted: Clinic) -> 
     assert set(texted.ended("Bob")) == {"consent-denied"}
 
 
+def test_stop_ends_texts_of_every_rule_whatever_they_are_about(texted: Clinic) -> None:
+    """SM-12; 47 CFR 64.1200(a)(10): a STOP to a reminder is one to the question after a visit as well, the wide reading."""
+    texted.person("Cid", pid={13: "^PRN^CP^^1^312^5550177"})
+    texted.adds("Cid")
+    texted.consents("Cid", to="sms")
+    _says(texted, "STOP")
+    sent = len(_texts(texted))
+    for handle in ("Ann", "Cid"):
+        texted.registers(handle)
+        texted.discharges(handle, pv1={2: "O"})
+    texted.passes("4d")
+    assert [one.to.value for one in texted.texts.envelopes[sent:]] == ["+13125550177"]  # type: ignore[attr-defined]
+
+
 def test_a_provider_that_answers_stop_itself_is_not_doubled(texted: Clinic) -> None:
     """SM-14: OptOutType says that the provider has confirmed it."""
     _says(texted, "whatever", provider_opt_out=ReplyMeaning.STOP)

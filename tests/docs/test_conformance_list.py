@@ -1,4 +1,4 @@
-"""Every item of the conformance checklist for HL7 v2, FHIR, Snowflake and e-mail is cited by a test, or a connectors' README says why not."""
+"""Every item of the conformance checklist is cited by a test other than this one, or a connectors' README says why not."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def cited(text: str) -> set[str]:
 
 def covered() -> set[str]:
     """The items that a test cites, or a test of a mapping."""
-    files = [*(ROOT / "tests").rglob("test_*.py"), *(ROOT / "mappings").rglob("*.test.yaml")]
+    tests = [one for one in (ROOT / "tests").rglob("test_*.py") if one != Path(__file__).resolve()]
+    files = [*tests, *(ROOT / "mappings").rglob("*.test.yaml")]
     return cited("\n".join(path.read_text(encoding="utf-8") for path in sorted(files)))
 
 
@@ -55,12 +56,12 @@ def reasoned() -> set[str]:
         ("# 1. HL7 v2 and MLLP", "# 2. FHIR"),
         ("# 2. FHIR", "# 3. Snowflake"),
         ("# 3. Snowflake and CDP exports", "# 4. Delivery"),
-        ("## 4.1 E-mail transport security", "## 4.3 SMS"),
+        ("# 4. Delivery", "# 5. Test vectors"),
     ],
-    ids=["HL7 v2", "FHIR", "Snowflake", "e-mail"],
+    ids=["HL7 v2", "FHIR", "Snowflake", "delivery"],
 )
 def test_every_item_has_a_test_or_a_reason(first: str, after: str) -> None:
-    """Framing to billing, subscriptions to audit, SN-01 to FK-07, EM-01 to EM-28: a test cites it, or a table says why there is none."""
+    """Framing to billing, subscriptions to audit, tables of a warehouse, mail to what may go open: a test cites it, or a table says why there is none."""
     text = checklist().read_text(encoding="utf-8")
     section = text[text.index(first) : text.index(after)]
     assert sorted(set(_ITEM.findall(section)) - covered() - reasoned()) == []

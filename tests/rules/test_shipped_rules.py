@@ -42,6 +42,13 @@ def test_the_renderer_reads_the_very_templates_the_rules_were_loaded_with() -> N
         assert templates.unrevealed(rule.template, rule.reveals) == ()
 
 
+def test_a_reminder_says_when_and_where_and_nothing_else() -> None:
+    """PH-05, PH-06: a name, the time, a place as it calls itself; never for what, or with whom."""
+    rules = load(FOLDER)
+    told = {fact for name, rule in rules.rules.items() if name.startswith("appointment") for fact in rule.reveals}
+    assert told == {"patient.given_name", "appointment.start", "appointment.location"}
+
+
 def test_no_subject_tells_anything_about_care() -> None:
     """PH-06, PH-08: the subject is read by whoever stands beside the patient."""
     templates = Templates(FOLDER / "templates")
