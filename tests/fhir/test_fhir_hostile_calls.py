@@ -9,6 +9,7 @@ import json
 import socket
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 from fhir_site import KEY, appointment
@@ -17,7 +18,9 @@ from hypothesis import strategies as st
 
 from connectors.sources.exchange import Request
 from connectors.sources.fhir.clouds import Dialect
+from connectors.sources.fhir.options import Scheme
 from connectors.sources.fhir.reading import path_of, read
+from connectors.sources.fhir.signatures import verifies
 from gateway.model.errors import Unreadable
 
 BODY = json.dumps(appointment(1)).encode()
@@ -110,6 +113,21 @@ def test_a_signature_seen_once_deletes_nothing_it_does_not_name(site, path, meth
     assert ehr.send(b"{}", path, method=method, **headers, **_signed(b"{}")).status_code == 200
     assert not ehr.intake.stored
     assert ehr.fetches.wanted == [("Appointment/9", None)]
+
+
+@pytest.mark.parametrize(
+    ("body", "ours"),
+    [
+        (b'{"resourceType":"Patient","id":"p1"}', True),
+        (b'{"resourceType": "Patient", "id": "p1"}', False),
+        (b'{"resourceType":"Patient","id":"p1"}\n', False),
+    ],
+)
+def test_the_computed_vector(body, ours):
+    """5.4: the bytes as they came, and not what they say."""
+    shown = b"4b697ec82efdc1b260ad5ed38a8f5b44e6105393de28dc673ce85be713273e96"
+    call = SimpleNamespace(all=lambda name: [shown] if name == b"x-signature" else [])
+    assert verifies(Scheme.MEDPLUM, "secret-1", call, body) is ours
 
 
 def test_a_delete_of_who_shows_a_key_is_believed(site):
