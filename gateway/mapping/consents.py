@@ -97,10 +97,11 @@ def _instant(scope: Scope, raw: str) -> When | None:
 def is_scope(word: str) -> bool:
     """Whether a word of the table `consent` is "PURPOSE/channel/topic" with known parts ("*" for any).
 
-    With `texts:` before it, it is consent to automated texts to the numbers known then (47 CFR 64.1200(a)(1)).
+    With `texts:` before it, it is consent to automated texts to the numbers known then (47 CFR 64.1200(a)(1)); never to
+    marketing, for which it is written, with the text that was signed ((f)(9)): no feed tells that.
     """
     kind, scoped = kinded(word)
     parts = scoped.split("/")
-    if kind is ConsentKind.TEXTS and parts[1:2] != [ChannelKind.SMS]:
+    if kind is ConsentKind.TEXTS and (parts[1:2] != [ChannelKind.SMS] or parts[0] == Purpose.HMARKT):
         return False
     return len(parts) == 3 and bool(parts[2]) and all(one in known for one, known in zip(parts, _SCOPES, strict=False))

@@ -110,10 +110,19 @@ def test_several_consents_each_count(reader) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["TREAT/email", "CARE/email/*", "TREAT/fax/*", "TREAT/email/", "texts:TREAT/email/*", "texts:TREAT"]
+    "word",
+    [
+        "TREAT/email",
+        "CARE/email/*",
+        "TREAT/fax/*",
+        "TREAT/email/",
+        "texts:TREAT/email/*",
+        "texts:TREAT",
+        "texts:HMARKT/sms/*",
+    ],
 )
 def test_a_word_that_names_no_purpose_or_channel_is_refused(tmp_path: Path, word) -> None:
-    """E-08 of analysts: the ledger knows purposes and channels, and no others."""
+    """E-08 of analysts: the ledger knows purposes and channels, and no others; regulation 35: no feed tells a written consent to texts."""
     (tmp_path / "codes").mkdir()
     (tmp_path / "codes" / "consent.yaml").write_text(
         f'table: consent\nwords:\n  "{word}":\n    meaning: x\n', encoding="utf-8"
