@@ -204,7 +204,9 @@ class BuiltInClearing:
             given = kind.given(uow, self.directory, asked)
             rendered, organization = self._rendered(asked, said, given)
         except RenderError as error:
-            telemetry.log().error("render.failed", request=row.id, kind=row.kind, error=type(error).__name__)
+            telemetry.log().error(
+                "render.failed", request=row.id, kind=row.kind, error=type(error).__name__, said=error
+            )
             close(uow, row, RequestStatus.ON_HOLD, Reason.RENDER_FAILED, Action.REQUEST_HELD)
             return None
         contact = weighing.contact

@@ -225,7 +225,9 @@ class Clearing:
                 open_allowed=open_allowed(weighing.circumstances), stands=self.stands,
             )  # fmt: skip
         except RenderError as error:
-            telemetry.log().error("render.failed", request=self.row.id, rule=rule.name, error=type(error).__name__)
+            telemetry.log().error(
+                "render.failed", request=self.row.id, rule=rule.name, error=type(error).__name__, said=error
+            )
             close(self.uow, self.row, RequestStatus.ON_HOLD, Reason.RENDER_FAILED, Action.REQUEST_HELD)
             return None
         variant = "" if self.variant is None else self.variant.name
