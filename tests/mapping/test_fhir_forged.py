@@ -7,11 +7,12 @@ from typing import Any
 import pytest
 from fhir_resources import BASE, FEED, RECEIVED, appointment, patient, raw
 
-from gateway.mapping.fhir import consents
+from gateway.mapping.fhir import consents, provisions
 from gateway.mapping.fhir.reader import FhirReader
 from gateway.mapping.pack import Pack
 from gateway.model.event import Reading
 from gateway.model.party import Identifier
+from gateway.model.when import Millis
 
 _ACT = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 
@@ -63,6 +64,11 @@ def test_a_consent_that_is_what_it_seems_permits(reader: FhirReader) -> None:
         {"provision": {"provision": [{"type": "deny", "period": {"end": "2031-01-01"}}]}},
         {"provision": {"actor": [{"role": {"text": "x"}, "reference": {"reference": "Practitioner/1"}}]}},
         {"provision": {"type": "deny"}},
+        {"provision": {"purpose": [{"code": "HRESCH"}]}},
+        {"provision": {"purpose": [{"display": "CANARY"}]}},
+        {"provision": {"action": [{"coding": [{"code": "collect"}]}]}},
+        {"provision": {"provision": [{"type": "permit", "action": [{"text": "CANARY"}]}]}},
+        {"meta": {"versionId": "1", "tag": [{"code": "SUBSETTED"}]}},
         {"modifierExtension": [{"url": "http://x.example/not", "valueBoolean": True}]},
         {"provision": {"modifierExtension": [{"url": "http://x.example/not", "valueBoolean": True}]}},
         {"provision": {"_type": {"extension": [{"url": "http://x.example", "valueCode": "x"}]}, "securityLabel": []}},
@@ -121,6 +127,46 @@ def test_only_a_yes_counts_from_when_it_was_said(reader: FhirReader) -> None:
     )
     no = [one for event in reader(raw(opted_out)).events for one in event.consents]
     assert [(one.permit, one.valid_from) for one in no] == [(False, None)]
+
+
+def _consents(reading: Reading) -> list[tuple[bool, str, Millis | None, Millis | None]]:
+    told = [one for event in reading.events for one in event.consents]
+    return [(one.permit, str(one.purpose), one.valid_from, one.valid_until) for one in told]
+
+
+def test_an_exception_holds_no_longer_than_the_consent_it_stands_in(reader: FhirReader) -> None:
+    """CN-04: the period of the root, and of every provision on the way, bounds what is permitted inside."""
+    opted_out = {"policyRule": {"coding": [{"system": _ACT, "code": "OPTOUT"}]}}
+    inside = {"type": "permit", "period": {"start": "2026-02-01", "end": "2027-05-31"}}
+    wide = {"period": {"start": "2026-03-01", "end": "2026-06-30"}, "provision": [inside]}
+    june_is_over = 1_782_882_000_000  # the midnight after 30 June in Chicago
+    assert _consents(reader(raw(_consent(**opted_out, provision=wide)))) == [(True, "*", 1_772_344_800_000, june_is_over)]  # fmt: skip
+    open_inside = {"period": {"end": "2026-06-30"}, "provision": [{"type": "permit"}]}
+    assert _consents(reader(raw(_consent(**opted_out, provision=open_inside)))) == [(True, "*", None, june_is_over)]
+
+
+def test_a_root_rule_for_some_purposes_says_nothing_of_the_others(reader: FhirReader) -> None:
+    """CN-05: who agreed for the sake of treatment did not agree to be sold anything."""
+    narrowed = {"purpose": [{"code": "TREAT"}], "action": [{"coding": [{"code": "disclose"}]}]}
+    assert _consents(reader(raw(_consent(provision=narrowed)))) == [(True, "TREAT", None, None)]
+    withdrawn = _consents(reader(raw(_consent(provision=narrowed, status="inactive"))))
+    assert withdrawn == [(False, "*", None, None)]
+
+
+@pytest.mark.parametrize(
+    ("more", "denies"),
+    [
+        ({}, False),
+        ({"policyRule": {"coding": [{"code": "OPTOUT"}]}}, True),
+        ({"policyRule": {"coding": [{"code": "OPTOUT"}, {"code": "OPTIN"}]}}, False),
+        ({"policyRule": {"coding": [{"code": "OPTOUT"}]}, "provision": {"provision": [{"type": "permit"}]}}, False),
+        ({"decision": "deny", "provision": []}, True),
+        ({"decision": "deny", "provision": [{"purpose": [{"code": "TREAT"}]}]}, False),
+    ],
+)
+def test_what_never_permitted_anything_has_nothing_to_take_back(more: dict[str, Any], *, denies: bool) -> None:
+    """CN-01, CN-03, CN-04: its base denies, and nothing is an exception."""
+    assert provisions.only_denies(_consent(**more)) is denies
 
 
 def test_what_is_no_reference_is_the_same_as_nobody() -> None:
