@@ -7,6 +7,7 @@ from typing import Any
 
 from gateway.model.consent import ConsentKind, ConsentStatement
 from gateway.model.party import ContactSystem
+from gateway.model.when import Millis
 from gateway.pipeline.directory import CONSENT_KINDED, Directory
 from gateway.pipeline.ledger import audited
 from gateway.pipeline.rows import PatientRow
@@ -15,6 +16,7 @@ from gateway.store import tables
 Entry = tuple[Any, ...]
 
 TOLD_BY_FEED = "told by a feed (CON): "
+_PATIENT, _ADDRESS = 1, 2
 _SCOPE = slice(3, 6)
 _PERMIT, _FROM, _UNTIL, _EVIDENCE, _KIND = 6, 7, 8, 9, 11
 
@@ -79,3 +81,21 @@ def _is_news(told: ConsentStatement, known: Sequence[tuple[Any, ...]]) -> bool:
     last = max(same)  # ids increase
     dated = told.valid_from is not None and told.valid_from != last[_FROM]
     return bool(last[_PERMIT]) != told.permit or last[_UNTIL] != told.valid_until or dated
+
+
+def in_words(rows: Sequence[tuple[Any, ...]], now: Millis) -> list[tuple[Any, ...]]:
+    """The ledger's rows without what a feed permitted and later permitted otherwise: a consent that is given an end has one (CN-04).
+
+    As everywhere, a yes that is older and only told later says nothing against one that was said since; nor does one that
+    is yet to begin against the one it will follow.
+    """
+    said: dict[tuple[Any, ...], Millis] = {}
+    found: list[tuple[Any, ...]] = []
+    for row in sorted(rows, reverse=True):  # ids increase: what was told last comes first
+        if row[_PERMIT] and row[_EVIDENCE].startswith(TOLD_BY_FEED) and row[_FROM] <= now:
+            scope = (row[_PATIENT], row[_ADDRESS], *row[_SCOPE], row[_KIND])
+            if scope in said and row[_FROM] <= said[scope]:
+                continue
+            said[scope] = row[_FROM]
+        found.append(row)
+    return found

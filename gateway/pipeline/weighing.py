@@ -20,7 +20,7 @@ from gateway.model.request import RequestKind
 from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Deny
 from gateway.model.when import Millis, Precision, When
-from gateway.pipeline import asking, brakes, campaigns, queries, representing
+from gateway.pipeline import asking, brakes, campaigns, consenting, queries, representing
 from gateway.pipeline.directory import CONSENT_KINDED, Directory
 from gateway.pipeline.packing import unpack
 from gateway.pipeline.personal import own_quiet
@@ -473,7 +473,7 @@ def _at(
 
 def _said(uow: UnitOfWork, directory: Directory, family: Sequence[int], purpose: Purpose) -> tuple[Consent, ...]:
     """Every ledger entry of the person; of merged-away tokens only the denials count."""
-    rows = asking.said(uow, "patient", family)
+    rows = consenting.in_words(asking.said(uow, "patient", family), uow.now)
     merged = {loser: at for loser, at, undone in _merges(uow, family[1:]) if undone is None}
     read = (
         _consent(row[:-1], family[0], merged, remuneration=_remunerated(directory, row, purpose))
