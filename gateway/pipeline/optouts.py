@@ -21,6 +21,7 @@ from gateway.model.party import ContactPoint, ContactSystem
 from gateway.model.policy import Policy
 from gateway.model.when import Millis
 from gateway.pipeline import representing
+from gateway.pipeline.consenting import TOLD_BY_FEED
 from gateway.pipeline.directory import CONSENT_KINDED, Directory, contact_point_of
 from gateway.pipeline.site import Site, SourceEntry
 from gateway.policy.consents import lifted
@@ -40,7 +41,7 @@ _WRITES_TO: Mapping[ChannelKind, frozenset[ContactSystem]] = {
     ChannelKind.SMS: frozenset({ContactSystem.SMS, ContactSystem.PHONE}),
     ChannelKind.PORTAL: frozenset(),
 }
-_MESSAGE = re.compile(r"message (\d+)")  # what an entry that a feed told says as its evidence
+_MESSAGE = re.compile(rf"{re.escape(TOLD_BY_FEED)}message (\d+)")  # what an entry that a feed told says as its evidence
 _encode = msgspec.json.Encoder().encode
 _c, _r = tables.consent.c, tables.revocation.c
 

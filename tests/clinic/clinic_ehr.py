@@ -113,6 +113,22 @@ class Ehr:
             }
         )
 
+    def opts_out(self, handle: str) -> Outcome:
+        """The feed brings a Consent that denies everything by e-mail."""
+        terms = "http://terminology.hl7.org/CodeSystem"
+        return self._tells(
+            {
+                "resourceType": "Consent",
+                "id": "c1",
+                "status": "active",
+                "scope": {"coding": [{"system": f"{terms}/consentscope", "code": "patient-privacy"}]},
+                "category": [{"coding": [{"code": "EMAILWRIT"}]}],
+                "patient": {"reference": f"Patient/p-{handle.casefold()}"},
+                "policyRule": {"coding": [{"system": f"{terms}/v3-ActCode", "code": "OPTOUT"}]},
+                "provision": {},
+            }
+        )
+
     def _tells(self, resource: Resource) -> Outcome:
         moment = to_datetime(self.clinic.clock.now()).isoformat()
         whole = {name: value for name, value in resource.items() if value is not None}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from contextlib import ExitStack
-from dataclasses import replace
 
 import pytest
 from clinic_dsl import Answer, Clinic, OpenClinic
@@ -274,13 +273,9 @@ def test_an_opt_out_of_somebody_the_server_does_not_know_is_none_of_its_business
 
 def test_what_the_server_said_itself_is_not_said_to_it(ehr: Ehr) -> None:
     """CN-04: its own Consent would come back as ours."""
-    outcome = ehr.knows("Ann")
-    said = Entry(patient=ehr.clinic.token("Ann"), address=None, scope=("*", "*", "*"), permit=False, evidence="")
-    with ehr.clinic.gateway.store.begin("os:clerk") as uow:
-        append(uow, [replace(said, evidence=f"message {outcome.message}")])
-        uow.commit()
+    assert ehr.opts_out("Ann").events == ("patient.updated",)
     servers(ehr).once()
-    assert pushes(ehr) == ["moot"]
+    assert (pushes(ehr), ehr.told("Consent")) == (["moot"], [])
 
 
 def test_an_opt_out_the_server_refuses_is_for_a_person_and_leaves_others_alone(ehr: Ehr) -> None:
