@@ -94,6 +94,8 @@ def test_a_delete_is_named_by_its_version_or_its_time(reader: FhirReader) -> Non
         "entry": [{"request": {"method": "DELETE", "url": f"{BASE}/Appointment/a1"}}],
     }
     assert reader(raw(plain)).events[0].recorded == RECEIVED
+    exported = {**plain, "timestamp": "2026-01-02T03:04:05Z"}  # K-08: made again since, it is not deleted (S-21)
+    assert reader(raw(exported)).events[0].recorded == 1_767_323_045_000
     assert reader(raw(told)).events[0].kind is EventKind.APPOINTMENT_DELETED
 
 

@@ -138,7 +138,8 @@ def _gone(told: Mapping[str, Any]) -> dict[str, Any] | None:
     response, meta = entry.get("response"), told.get("meta")
     response = response if isinstance(response, dict) else {}
     meta = meta if isinstance(meta, dict) else {}
-    when, version = response.get("lastModified") or meta.get("lastUpdated"), response.get("etag")
+    when = response.get("lastModified") or meta.get("lastUpdated") or told.get("timestamp")
+    version = response.get("etag")
     found = {"lastUpdated": when, "versionId": version.strip('W/"') if isinstance(version, str) else None}
     return {
         "resourceType": match[1],
