@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -125,3 +126,49 @@ def test_stopping_does_not_wait_for_a_server_that_never_answers() -> None:
         one.stop(0.2)
         assert time.monotonic() - begun < 1.5
     assert memory.fates == []
+
+
+@pytest.mark.parametrize(
+    ("search", "hides"),
+    [
+        ("", False),
+        ("service-type=57", False),
+        ("status=booked", True),
+        ("status=booked,cancelled,noshow,entered-in-error", False),
+        ("status:not=proposed", False),
+        ("status:not=cancelled", True),
+    ],
+)
+def test_a_search_that_would_miss_a_cancellation_is_told_at_the_start(search: str, *, hides: bool) -> None:
+    """Q-11: what is cancelled leaves the search, and the reminder goes out."""
+    memory = Memory()
+    told = {
+        "endpoint": "https://gateway.lakeside.example/fhir/ehr",
+        "subscriptions": {"visits": {"criteria": "Patient"}},
+    }
+    with (
+        there(ehr_of) as ehr,
+        asking(ehr.base, memory, poll={"resources": {"Appointment": search}}, subscribe=told) as one,
+    ):
+        one.start(memory)
+        assert one._tally.counts["fhir.search-narrowed"] == hides
+
+
+def test_a_time_with_its_offset_is_asked_for_as_it_is_written() -> None:
+    """Q-10: from caregate.yaml to the server, whatever asks."""
+    at = "ge2026-03-02T14:00:00+05:00"
+    memory = Memory()
+    told = {"endpoint": "https://gateway.lakeside.example/fhir/ehr"}
+    told["subscriptions"] = {"visits": {"criteria": f"Appointment?date={at}"}}  # type: ignore[assignment]
+    with (
+        there(ehr_of) as ehr,
+        asking(ehr.base, memory, poll={"resources": {"Appointment": f"date={at}"}}, subscribe=told) as one,
+    ):
+        one.start(memory)
+        until(lambda: ehr.of("Appointment"))
+        assert ehr.of("Appointment")[0].query["date"] == at
+        one.subscriptions().subscribe("visits")
+        asked = json.loads(next(one for one in ehr.of("Subscription") if one.method == "POST").body)
+        assert asked["criteria"] == "Appointment?date=ge2026-03-02T14:00:00%2B05:00"
+        one.repair.search("visits", 0)
+        assert {one.query["date"] for one in ehr.of("Appointment")} == {at}

@@ -28,7 +28,13 @@ def test_a_first_load_is_stored_and_the_next_asks_only_for_what_changed() -> Non
     """K-01, K-04, K-13, K-16. Patients come first, the server's time is the next `_since`, the export is deleted there."""
     bulk, memory, steps = Bulk(dict(_TWO), waits=2), Memory(), list[ExportStep]()
     with exporting(bulk) as server:
-        made = exporter(server, memory, steps, types=["Patient", "Appointment"], filters=["Appointment?status=booked"])
+        made = exporter(
+            server,
+            memory,
+            steps,
+            types=["Patient", "Appointment"],
+            filters=["Appointment?date=ge2026-03-02T14:00:00+05:00"],
+        )
         first = made.once()
         second = made.once()
     asked = [one for one in bulk.there.asked if one.path.endswith("$export")]
@@ -39,7 +45,7 @@ def test_a_first_load_is_stored_and_the_next_asks_only_for_what_changed() -> Non
     assert asked[0].headers["accept"] == "application/fhir+json"
     assert asked[0].query == {
         "_type": "Patient,Appointment",
-        "_typeFilter": "Appointment?status=booked",
+        "_typeFilter": "Appointment?date=ge2026-03-02T14:00:00%2B05:00",
     }
     assert asked[1].query["_since"] == AT
     assert bulk.deleted == 2
@@ -172,6 +178,18 @@ def test_deletions_are_applied_after_everything_else() -> None:
         exporter(server, memory).once()
     assert memory.names[-2:] == ["-Appointment/7", "-Appointment/8"]
     assert memory.told[-1]["timestamp"] == AT
+
+
+def test_a_deletion_that_cannot_be_read_keeps_back_no_other() -> None:
+    """K-06, K-08: it goes into quarantine as it is, and the mark moves."""
+    gone = {"entry": [{"request": {"method": "DELETE", "url": "Appointment/7"}}]}
+    bulk, memory = Bulk(dict(_TWO)), Memory()
+    with exporting(bulk) as server:
+        bulk.files["gone-1"] = [{"no": "resource"}, {"resourceType": "Bundle", "type": "transaction", **gone}]
+        bulk.manifest = {"deleted": [{"type": "Bundle", "url": bulk.url("gone-1")}]}
+        assert exporter(server, memory).once().advanced
+    assert memory.messages[-2].body == b'{"no":"resource"}'
+    assert b'"Appointment/7"' in memory.messages[-1].body
 
 
 def test_what_is_cut_does_not_replace_the_whole() -> None:

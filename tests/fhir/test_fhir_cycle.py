@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from fhir_site import KEY, Site
+from fhir_there import Asked, Said, there
 from publisher import TOPIC, Dialect, Publisher
 
 RELEASES: dict[Dialect, str] = {"r4": "R4", "r4b": "R4B", "r5": "R5"}
@@ -76,3 +77,26 @@ def test_nothing_is_missed_whatever_becomes_of_a_subscription(make_site: Callabl
         assert watch.unsubscribe("visits")
         assert server.subscriptions == {}
     assert sorted(stored) == [f"Appointment/{number}/_history/1" for number in range(1, 8)]
+
+
+def test_a_server_that_is_active_and_never_calls_is_silent(make_site: Callable[..., Site]) -> None:
+    """S-16, S-17: it needs no handshake to be active, and what it posts may never get through to us."""
+
+    def active(asked: Asked) -> Said:
+        told = {"resourceType": "Subscription", "id": "1", "status": "active"}
+        return Said(201 if asked.method == "POST" else 200, told)
+
+    with there(active) as server:
+        ehr = make_site(
+            asking=True,
+            base=server.base,
+            keys=[{"secret": KEY}],
+            client={"rate": 1000},
+            subscribe={
+                "endpoint": "http://127.0.0.1:1/fhir/ehr",
+                "every": "1s",
+                "subscriptions": {"visits": {"criteria": "Appointment", "heartbeat": "500ms"}},
+            },
+        ).start()
+        ehr.source.subscriptions().subscribe("visits")
+        ehr.until(lambda: "fhir.subscription-silent" in ehr.source.counts)

@@ -153,10 +153,11 @@ def test_deletions_are_found_in_the_history_oldest_first() -> None:
     assert [one.query["_since"] for one in ehr.of("Appointment/_history")] == ["2026-03-02T14:55:00.000Z"] * 2
 
 
-def test_a_server_without_history_is_asked_for_it_once() -> None:
-    """Q-06: where offered."""
+@pytest.mark.parametrize("status", [405, 403])
+def test_a_server_without_history_is_asked_for_it_once(status: int) -> None:
+    """Q-06, O-08: where offered, and to us; the changes are read all the same."""
     system = Ehr(appointment("1", at=minutes(1)))
-    with there(lambda asked: Said(405) if "_history" in asked.path else system(asked)) as ehr:
+    with there(lambda asked: Said(status) if "_history" in asked.path else system(asked)) as ehr:
         system.base = ehr.base
         with client(ehr.base) as server:
             polling = poller(server, Memory(), deletes=True)

@@ -223,6 +223,25 @@ def test_an_error_is_asked_anew_and_what_was_missed_is_searched_for() -> None:
     assert searches[0]["status"] == "booked"
 
 
+def test_what_never_becomes_active_is_searched_for_meanwhile() -> None:
+    """S-02: 201 is not "working"; a server whose handshake cannot reach us leaves it at "requested" for ever."""
+    ehr, memory = Ehr(), Memory()
+    with watched(ehr, memory) as (registrar, watcher, _, _server):
+        registrar.register("visits")
+        ehr.found = [appointment("7")]
+        watcher.round()
+        assert memory.names == []  # it may take a moment
+        watcher.round()
+        assert memory.names == ["Appointment/7"]
+        ehr.found.append(appointment("8"))
+        ehr.status = "active"
+        watcher.round()
+        standing = registrar.standing("visits")
+    assert memory.names == ["Appointment/7", "Appointment/8"]
+    assert standing is not None
+    assert (standing.lost, standing.failed) == (None, 0)
+
+
 @pytest.mark.parametrize("state", ["off", "gone"])
 def test_what_is_off_or_gone_is_made_anew(state: str) -> None:
     """S-03: and what it had missed is not forgotten with it."""

@@ -56,6 +56,7 @@ def test_an_assertion_is_what_backend_services_ask_for(kind: str) -> None:
     asked = ehr.of("token")[0]
     assert "authorization" not in asked.headers
     assert asked.form["grant_type"] == "client_credentials"
+    assert asked.form["client_assertion_type"] == "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
     assert asked.form["scope"] == "system/*.rs"
     assertion = asked.form["client_assertion"]
     header = jwt.get_unverified_header(assertion)

@@ -16,6 +16,7 @@ from connectors.sources.fhir.bulk.turns import Turns
 from connectors.sources.fhir.client.jwks import jwks
 from connectors.sources.fhir.client.options import ClientOptions
 from connectors.sources.fhir.client.server import FhirServer
+from connectors.sources.fhir.narrowed import narrowed
 from connectors.sources.fhir.polling.changes import Changes
 from connectors.sources.fhir.polling.fetcher import Fetcher, everything
 from connectors.sources.fhir.polling.handing import Handing
@@ -108,15 +109,22 @@ class Asking:
 
     # -- its life
 
-    def start(self, intake: Intake, heard: Callable[[], None] = lambda: None) -> None:
-        """Ask from now on. `heard` is called when the server was asked and nothing failed, whatever it said."""
+    def start(
+        self, intake: Intake, heard: Callable[[], None] = lambda: None, active: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Ask from now on. `heard` is called when the server was asked and nothing failed, whatever it said.
+
+        `active` is told the name of each subscription that its server should speak of.
+        """
         assert self._notes is not None
         assert self._fetches is not None
         make = Maker(source=self._name, clock=self._clock)
         handing = Handing(intake, self._server.stopping)
         common: dict[str, Any] = {"elements": self._fewest, "clock": self._clock, "tally": self._tally}
         self._fetcher = Fetcher(self._server, self._fetches, handing, make, options=self._options.fetch, **common)
-        self._watcher = self._watching(handing, make)
+        self._watcher = self._watching(handing, make, active)
+        for kind in narrowed(self._options.poll, self._options.subscribe, self._options.export):
+            self._tally.tell("fhir.search-narrowed", resource=kind)
         self._thread("fetch", self._fetcher.run)
         if self._options.poll is not None:
             poll = self._options.poll
@@ -182,7 +190,7 @@ class Asking:
             step=step,
         )
 
-    def _watching(self, handing: Handing, make: Maker) -> Watcher:
+    def _watching(self, handing: Handing, make: Maker, active: Callable[[str], None]) -> Watcher:
         assert self._notes is not None
         assert self._fetches is not None
         poll = self._options.poll
@@ -204,6 +212,7 @@ class Asking:
             clock=self._clock,
             tally=self._tally,
             others=[f"{kind}?{search}".rstrip("?") for kind, search in poll.resources.items()] if poll else (),
+            active=active,
         )
 
     def _registrar(self) -> Registrar:

@@ -147,7 +147,7 @@ class FhirSource:
         """Take notifications; until now callers were asked to come again. Raises StoreError."""
         await asyncio.get_running_loop().run_in_executor(None, self._known.load)
         if self._asking is not None and self._asking.ready:
-            self._asking.start(intake, partial(intake.heard, self.name))
+            self._asking.start(intake, partial(intake.heard, self.name), self._known.expect)
             if self._keeper.repair is None:
                 self.mend(self._asking.repair, self._asking.wake)
         offering = Offering(self.name, intake)

@@ -92,6 +92,12 @@ class Subscriptions:
                 self._gone.discard(name)
             return found
 
+    def expect(self, name: str) -> None:
+        """Its server will speak of it from now on: if it never does, that is silence, too (S-17)."""
+        one = self.of(name)
+        if one is not None and one.heard is None:
+            one.heard = self._clock.now()
+
     def _forget(self) -> bool:
         """Whether one could go that nobody has spoken of for long, and of which nothing is missing."""
         since = self._clock.now() - _FORGOTTEN

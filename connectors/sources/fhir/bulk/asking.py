@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from connectors.sources.fhir.bulk.manifest import Manifest, manifest_of
 from connectors.sources.fhir.bulk.options import ExportOptions
+from connectors.sources.fhir.client.addresses import plus_kept
 from connectors.sources.fhir.client.line import Answer, Stream
 from connectors.sources.fhir.client.outcomes import codes_of, trouble_of
 from connectors.sources.fhir.client.server import FhirServer
@@ -115,7 +116,7 @@ def _parameters(options: ExportOptions, since: str | None) -> list[tuple[str, st
         told.append(("_since", since))
     if options.types:
         told.append(("_type", ",".join(options.types)))
-    told += [("_typeFilter", one) for one in options.filters]
+    told += [("_typeFilter", plus_kept(one)) for one in options.filters]
     if options.elements:
         told.append(("_elements", ",".join(options.elements)))
     return told

@@ -31,7 +31,7 @@ class ExportOptions(BaseModel):
     level: Level = Level.SYSTEM
     group: _Id | None = None
     types: Annotated[tuple[_Type, ...], Field(max_length=64)] = ()  # `_type`; none: all the server has
-    filters: Texts = ()  # `_typeFilter`: Appointment?status=booked
+    filters: Texts = ()  # `_typeFilter`: Appointment?service-type=57
     elements: Texts = ()  # `_elements`: Patient.name, or name of every type
     post: bool = False  # ask by POST, as the STU4 ballot has it only (K-01)
     separate_status: bool = False  # 3.0.0: the poll itself answers 200 (K-03)

@@ -85,10 +85,19 @@ def severities(window: Window) -> Counter[str]:
 
 def _deletions(one: Found, at: str) -> Iterator[bytes]:
     for body in resources_of(one.body) if one.body is not None else ():
+        url = _deleted(body)
+        yield body if url is None else deletion(url, at=at)
+
+
+def _deleted(body: bytes) -> str | None:
+    """Which resource a body tells to be gone; None: it does not, and is taken for what it is, if anything (K-06)."""
+    try:
         told = loaded(body)
-        request = next((entry.get("request") for entry in members(told, "entry")), None)
-        url = request.get("url") if isinstance(request, dict) else None
-        yield body if not isinstance(url, str) else deletion(url, at=at)
+    except Unusable:
+        return None
+    request = next((entry.get("request") for entry in members(told, "entry")), None)
+    url = request.get("url") if isinstance(request, dict) else None
+    return url if isinstance(url, str) else None
 
 
 def _refused(outcome: Outcome) -> bool:

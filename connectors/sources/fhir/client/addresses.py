@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from ipaddress import ip_address
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import httpx
 
@@ -29,6 +29,16 @@ def safe_url(told: str) -> httpx.URL:
     if url.scheme == "http" and url.host not in _LOOPBACK:
         raise ValueError("must be https; http is only for this machine")
     return url
+
+
+def told_parameters(search: str) -> list[tuple[str, str]]:
+    """The parameters of a search as a site writes it: a plus is one, as in a time with its offset, and no blank (Q-10)."""
+    return parse_qsl(plus_kept(search), keep_blank_values=True)
+
+
+def plus_kept(search: str) -> str:
+    """A search in which a server reads no plus as a blank (Q-10)."""
+    return search.replace("+", "%2B")
 
 
 class Base:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
-from connectors.sources.fhir.client.addresses import Parameters
+from connectors.sources.fhir.client.addresses import Parameters, told_parameters
 from connectors.sources.fhir.client.pages import Page, pages
 from connectors.sources.fhir.client.resources import Resource, subsetted, text_of, whole
 from connectors.sources.fhir.client.server import FhirServer, elements_of
@@ -45,7 +45,7 @@ class Changes:
     count: int = 100
 
     def since(self, kind: str, search: str, since: Millis | None, *, baseline: bool = False) -> Found:
-        """Offer what matches `search` ("status=booked") and changed at or after `since` (None: all there is).
+        """Offer what matches `search` ("service-type=57") and changed at or after `since` (None: all there is).
 
         Raises ServerError (Expired: ask the whole again), StoreError.
         """
@@ -66,7 +66,7 @@ class Changes:
         return found
 
     def _asked(self, search: str, since: Millis | None) -> Parameters:
-        told = list(parse_qsl(search, keep_blank_values=True))
+        told = told_parameters(search)
         changed = [] if since is None else [("_lastUpdated", f"ge{instant(since)}")]
         return (*told, *changed, ("_sort", "_lastUpdated"), ("_count", str(self.count)))
 

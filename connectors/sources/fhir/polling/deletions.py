@@ -14,10 +14,10 @@ from connectors.sources.fhir.polling.handing import Handing
 from connectors.sources.fhir.polling.messages import Maker
 from connectors.sources.fhir.polling.watermarks import Seen
 from connectors.sources.tally import Tally
-from gateway.model.errors import Missing, Unusable
+from gateway.model.errors import Denied, Missing, Unusable
 from gateway.model.when import Millis
 
-_NOT_OFFERED = frozenset({400, 405, 422, 501})
+_NOT_OFFERED = frozenset({400, 403, 405, 422, 501})  # 403: our scope is for searches alone (O-08)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +57,8 @@ class Deletions:
                 for one in (_last(self.server.base, entry) for entry in page.entries):
                     if one is not None and (one.reference not in last or one.at > last[one.reference].at):
                         last[one.reference] = one  # newest first: of equal times the first is the later
-        except (Missing, Unusable) as error:
-            if isinstance(error, Unusable) and error.status not in _NOT_OFFERED:
+        except (Missing, Denied, Unusable) as error:
+            if not isinstance(error, Missing) and error.status not in _NOT_OFFERED:
                 raise
             raise Unusable("the server has no history of this type", 501) from None
         self._offer([one for one in reversed(last.values()) if one.deleted])

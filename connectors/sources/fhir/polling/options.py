@@ -16,7 +16,7 @@ def _search(value: str) -> str:
     """The parameters of a search, as they stand behind the question mark."""
     names = [part.partition("=")[0] for part in value.split("&") if part]
     if value.startswith(("?", "/")) or any(not name or "=" not in value for name in names):
-        raise ValueError("write a search as status=booked&_include=Appointment:patient")
+        raise ValueError("write a search as service-type=57&_include=Appointment:patient")
     if ours := [name for name in names if name in _OURS]:
         raise ValueError(f"{', '.join(ours)}: Caregate asks for this by itself")
     return value

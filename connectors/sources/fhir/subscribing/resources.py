@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qsl
 
+from connectors.sources.fhir.client.addresses import plus_kept, told_parameters
 from connectors.sources.fhir.notices import instant
 from connectors.sources.fhir.subscribing.options import SubscriptionOptions
 from gateway.model.errors import CommandError
@@ -30,7 +30,7 @@ def subscription_of(
         raise CommandError("a secret with a colon in it cannot be told to a FHIR server: some cut it there")
     common = {"resourceType": "Subscription", "status": "requested", "end": instant(end), "reason": told.reason}
     if told.topic is None:
-        return {**common, "criteria": told.criteria, "channel": _channel(told, endpoint, secret)}
+        return {**common, "criteria": plus_kept(told.criteria or ""), "channel": _channel(told, endpoint, secret)}
     if release is Release.R5:
         return {**common, **_r5(told, endpoint, secret)}
     return {**common, **_backport(told, endpoint, secret)}
@@ -55,7 +55,7 @@ def _backport(told: SubscriptionOptions, endpoint: str, secret: Secret | None) -
     if told.heartbeat:
         limits.append(_extension("backport-heartbeat-period", "valueUnsignedInt", int(told.heartbeat)))
     content = [_extension("backport-payload-content", "valueCode", told.payload)]
-    filters = [_extension("backport-filter-criteria", "valueString", one) for one in told.filters]
+    filters = [_extension("backport-filter-criteria", "valueString", plus_kept(one)) for one in told.filters]
     return {
         "meta": {"profile": [f"{_GUIDE}backport-subscription"]},
         "criteria": told.topic,
@@ -87,7 +87,7 @@ def _r5(told: SubscriptionOptions, endpoint: str, secret: Secret | None) -> dict
 def _filters(text: str) -> list[dict[str, str]]:
     kind, _, query = text.partition("?")
     found = []
-    for name, value in parse_qsl(query):
+    for name, value in told_parameters(query):
         parameter, _, modifier = name.partition(":")
         one = {"resourceType": kind, "filterParameter": parameter, "value": value}
         found.append({**one, "modifier": modifier} if modifier else one)

@@ -26,7 +26,7 @@ class Watcher:
     """Looks after the subscriptions of one source, and mends what they missed. Calls may come from several threads.
 
     A subscription is named as in caregate.yaml, or by the server's id of it. One that somebody else made is about
-    `others`: ("Appointment?status=booked", …). Calls raise ServerError and StoreError.
+    `others`: ("Appointment?service-category=8", …). `active` is told the name of each that is. Calls raise ServerError and StoreError.
     """
 
     def __init__(
@@ -39,6 +39,7 @@ class Watcher:
         clock: Clock,
         tally: Tally,
         others: Sequence[str] = (),
+        active: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._server = server
         self._registrar = registrar
@@ -47,6 +48,7 @@ class Watcher:
         self._clock = clock
         self._tally = tally
         self._others = tuple(others)
+        self._active = active
         self._searching = threading.Lock()  # of one source one search at a time
 
     # -- what the endpoint asks for
@@ -116,7 +118,7 @@ class Watcher:
         if status == "active":
             found = self._fine(name, replace(standing, status=status), date)
         elif status == "requested":
-            found = self._waiting(replace(standing, status=status))
+            found = self._waiting(name, replace(standing, status=status))
         else:
             found = self._down(name, replace(standing, status=status))
         if found != self._registrar.standing(name):
@@ -125,15 +127,20 @@ class Watcher:
 
     def _fine(self, name: str, standing: Standing, date: Millis | None) -> Standing:
         """What was missed while it was down is searched for, the last time."""
+        self._active(name)
         if standing.lost is not None:
             self.search(name, standing.lost)
             self._tally.tell("fhir.subscription-back", name=name)
         seen = replace(standing, lost=None, failed=0, next=0, good=self._later(standing.good, date))
         return self._registrar.renew(name, seen)
 
-    def _waiting(self, standing: Standing) -> Standing:
-        """Asked for and not active yet (S-02): until it is, it notifies of nothing."""
-        return replace(standing, lost=standing.lost if standing.lost is not None else standing.good)
+    def _waiting(self, name: str, standing: Standing) -> Standing:
+        """Asked for and not active yet (S-02): until it is, it notifies of nothing; at the second look it is down like any other."""
+        lost = standing.lost if standing.lost is not None else standing.good
+        if standing.failed:
+            self._tally.tell("fhir.subscription-down", name=name)
+            self.search(name, lost)
+        return replace(standing, lost=lost, failed=standing.failed + 1)
 
     def _down(self, name: str, standing: Standing) -> Standing:
         found = replace(standing, lost=standing.lost if standing.lost is not None else standing.good)
