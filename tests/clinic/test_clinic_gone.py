@@ -119,6 +119,17 @@ def test_what_is_deleted_while_its_patient_is_fetched_is_never_planned(open_clin
     assert server.clinic.mailbox("Ann") == []
 
 
+@pytest.mark.parametrize(("meta", "state"), [({}, "revoked"), ({"tag": [{"code": "SUBSETTED"}]}, "active")])
+def test_a_part_of_an_appointment_takes_nothing_back(server: Server, meta: dict[str, object], state: str) -> None:
+    """K-10: who is not told in it may only have been left out."""
+    told = server.appointment("Ann", "2026-03-20 09:30")
+    server.tells(told)
+    server.clinic.passes("1m")
+    somebody = [{"actor": {"display": "Dr. Lee"}, "status": "accepted"}]
+    server.tells(server.puts({**told, "participant": somebody, "meta": meta}))
+    assert {one.state for one in server.clinic.requests("Ann")} == {state}
+
+
 def test_a_consent_that_is_deleted_after_its_patient_was_merged_holds_who_is_left(server: Server) -> None:
     """CN-05, Q-11: it permitted what the survivor is sent now."""
     tells(

@@ -111,10 +111,10 @@ class Plan:
     def rest(self, scope: Scope) -> PatientEvent | None:
         """What becomes of all that a version of the resource does not tell any more, and earlier ones told: as if it were deleted.
 
-        None: nothing is found by its id.
+        None: nothing is found by its id, or it is only a part of the resource, which takes nothing back (K-10).
         """
         kind, key = self._gone.event, resource_key(scope)
-        if kind is None or key is None or self._about is None:
+        if kind is None or key is None or self._about is None or not scope.whole:
             return None
         occurrence = Occurrence(kind=self._about, key=key, status=self._gone.status)
         return _event(kind, Who.referred(()), scope, occurrence=occurrence)
