@@ -119,6 +119,16 @@ def test_what_is_deleted_while_its_patient_is_fetched_is_never_planned(open_clin
     assert server.clinic.mailbox("Ann") == []
 
 
+@pytest.mark.parametrize("other", [None, "https://evil.example/fhir/Patient/p-bea", "Practitioner/1"])
+def test_a_patient_who_is_inactive_is_written_to_no_more(server: Server, other: str | None) -> None:
+    """Q-11: whoever took their place, if that is nobody here."""
+    server.tells(server.appointment("Ann", "2026-03-20 09:30"))
+    server.clinic.passes("1m")
+    link = [{"type": "replaced-by", "other": {"reference": other}}] if other else []
+    server.tells(server.patient("Ann", active=False, link=link))
+    assert {one.state for one in server.clinic.requests("Ann")} == {"revoked"}
+
+
 @pytest.mark.parametrize(("meta", "state"), [({}, "revoked"), ({"tag": [{"code": "SUBSETTED"}]}, "active")])
 def test_a_part_of_an_appointment_takes_nothing_back(server: Server, meta: dict[str, object], state: str) -> None:
     """K-10: who is not told in it may only have been left out."""

@@ -162,7 +162,8 @@ class Plan:
         if losers:
             return _event(_MERGED, who, scope, merged_from=losers)
         scope.warn(199, "link", "a link names nobody who could be looked for: nothing is merged")
-        return _event(EventKind.PATIENT_UPDATED, who, scope)
+        gone = scope.node.get("active") is False  # and whoever took their place is nobody here
+        return _event(EventKind.PATIENT_DELETED if gone else EventKind.PATIENT_UPDATED, who, scope)
 
     # -- what is told of an occurrence
 
