@@ -98,4 +98,4 @@ def in_words(rows: Sequence[tuple[Any, ...]], now: Millis) -> list[tuple[Any, ..
                 continue
             said[scope] = row[_FROM]
         found.append(row)
-    return found
+    return found[::-1]
