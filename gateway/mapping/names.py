@@ -10,7 +10,6 @@ from gateway.model.party import CLEARED, Cleared
 
 # Table 0200, best first: nickname, customary ("D"), legal, untyped, unspecified; then other true names.
 _TO_GREET = ("N", "D", "L", "", "U", "R", "K", "C", "M", "I", "B", "T")
-_REPLACED = "\N{REPLACEMENT CHARACTER}"
 _TO_IDENTIFY = ("L", "D", "", "U", "R", "K", "C", "M", "I", "B", "T")
 # A alias, S pseudonym, P partner, F father, G genealogic, MSK masked, NAV, NB newborn, NOUSE, BAD, ...: in neither list.
 
@@ -69,8 +68,4 @@ def _part(scope: Scope, parts: list[str], place: int) -> str | Cleared | None:
     raw = parts[place] if place < len(parts) else ""
     if raw == NULL:
         return CLEARED
-    text = scope.shown(raw) if raw else ""
-    if _REPLACED in text:  # somebody before us lost a character: nobody is greeted with what is left (C-03)
-        scope.warn(102, "PID", 5, "a name holds a replacement character: it is not used")
-        return None
-    return text or None
+    return (scope.shown(raw) or None) if raw else None

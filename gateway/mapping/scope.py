@@ -12,6 +12,8 @@ from gateway.mapping.feed import Feed
 from gateway.model.event import EventKind, Fault, Place, Severity
 from gateway.model.when import Millis, When, to_datetime, zone_of
 
+_REPLACED = "\N{REPLACEMENT CHARACTER}"
+
 
 class Scope:
     """One PATIENT group while it is mapped.
@@ -111,15 +113,18 @@ class Scope:
         return "" if text == NULL else text  # of a subcomponent alone it is no deletion, and never text (N-01)
 
     def shown(self, raw: str) -> str:
-        """`text` that a patient may come to read: empty, with a warning, where a sequence of the sender's own stands (P-11)."""
+        """`text` that a patient may come to read: empty, with a warning, where not all of it is known.
+
+        It holds a sequence of the sender's own (P-11), or somebody before us lost a character of it (C-03).
+        """
         if raw.isalnum():
             return raw
-        if has_local(raw, self.message.separators):
-            self.faults.append(
-                Fault(code=102, rule="a text with local escape sequences is not used", severity=Severity.WARNING)
-            )
-            return ""
-        return self.text(raw)
+        text = self.text(raw)
+        if _REPLACED not in text and not has_local(raw, self.message.separators):
+            return text
+        rule = "a text with local escape sequences or a replacement character is not used"
+        self.faults.append(Fault(code=102, rule=rule, severity=Severity.WARNING))
+        return ""
 
     def is_truncated(self, raw: str) -> bool:
         """Whether the sender says that the value is cut off (P-14): never to be compared."""
