@@ -579,6 +579,9 @@ class Envelope:
     open_allowed: bool = False  # the person chose unencrypted mail after the warning, for this address (PH-01)
     unsubscribe: str | None = field(repr=False, default=None)  # https URL for RFC 8058 one-click, opaque
     at: Millis | None = None  # dates the message: the same at every try of a request, so that a retry is the same bytes
+    until: Millis | None = (
+        None  # after that it must reach nobody any more: quiet hours begin, or what it is about is over (SM-17)
+    )
 
     def verify(self) -> None:
         """Raises ClearanceError unless the content is what was cleared and recorded."""

@@ -33,6 +33,7 @@ from gateway.pipeline.site import Site
 from gateway.pipeline.weighing import Weighing, weigh_built_in
 from gateway.policy import legal
 from gateway.policy.decide import decide, next_channel_may
+from gateway.policy.kinds import rings_until
 from gateway.ports import Channel
 from gateway.render.rendered import Rendered
 from gateway.render.templates import Templates
@@ -213,8 +214,9 @@ class BuiltInClearing:
         assert contact is not None  # the address gate permitted
         identity = uow.new_id()
         envelope = envelope_of(
-            self.directory, identity, decision.clearance, organization, contact, rendered, at=first_try(tried, uow.now)
-        )
+            self.directory, identity, decision.clearance, organization, contact, rendered, at=first_try(tried, uow.now),
+            until=rings_until(weighing.circumstances, self.rules.ruleset.policy, asked.kind),
+        )  # fmt: skip
         envelope = replace(envelope, open_allowed=kind.open_allowed)
         if kind.unsubscribes:
             envelope = with_unsubscribe(uow, self.site, envelope, asked.patient, contact, topic)

@@ -11,7 +11,7 @@ from gateway.model.audit import Action
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import RenderError
 from gateway.model.pace import Pace
-from gateway.model.request import CommunicationStatus, RequestStatus
+from gateway.model.request import CommunicationStatus, RequestKind, RequestStatus
 from gateway.model.rule import Rule, Variant
 from gateway.model.verdict import Clearance, Deny, Hold, Reason, Verdict
 from gateway.model.when import Millis
@@ -29,6 +29,7 @@ from gateway.pipeline.weighing import Weighing, told, variant_of, weigh, weigh_f
 from gateway.policy import legal
 from gateway.policy.consents import open_allowed
 from gateway.policy.decide import before_channels, decide, next_channel_may
+from gateway.policy.kinds import rings_until
 from gateway.ports import Channel
 from gateway.ruleset.match import deciding
 from gateway.store import tables
@@ -222,6 +223,7 @@ class Clearing:
                 self.uow, self.directory, self.site, self.rules, clearance,
                 rule=rule, patient=patient, occurrence=occurrence, facts=facts, contact=weighing.contact,
                 attempt=len(tried) + 1, others=bool(others), first=first_try(tried, self.uow.now),
+                until=rings_until(weighing.circumstances, self.rules.ruleset.policy, RequestKind.RULE),
                 open_allowed=open_allowed(weighing.circumstances), stands=self.stands,
             )  # fmt: skip
         except RenderError as error:

@@ -105,12 +105,13 @@ def write_attempt(
     attempt: int,
     others: bool,
     first: Millis,
+    until: Millis | None,
     open_allowed: bool = False,
     stands: bool = False,
 ) -> Attempt:
     """Reveal, render, check, and record the attempt with its sealed body and the digest of its content.
 
-    `first`: when the request was tried first (Millis UTC). `open_allowed`: the person chose unencrypted mail for this mailbox
+    `first`: when the request was tried first, `until`: as of `policy.kinds.rings_until` (Millis UTC). `open_allowed`: the person chose unencrypted mail for this mailbox
     (PH-01). `stands`: as of `Attempt`. Raises RenderError; ClearanceError when the contact point is not the one that was cleared.
     """
     if contact is None or contact.id != clearance.contact_point:
@@ -125,8 +126,9 @@ def write_attempt(
         check_sender_told(rendered, organization.postal_address)
     identity = uow.new_id()
     envelope = envelope_of(
-        directory, identity, clearance, organization, contact, rendered, at=first, open_allowed=open_allowed
-    )
+        directory, identity, clearance, organization, contact, rendered,
+        at=first, until=until, open_allowed=open_allowed,
+    )  # fmt: skip
     envelope = with_unsubscribe(uow, site, envelope, patient, contact, rule.topic)
     watched = watch_of(rule, rules.ruleset.policy, envelope.channel, uow.now, alone=not others or stands)
     record(uow, directory, identity, clearance, rule, patient, contact, attempt, envelope, label_of(facts), watched)
@@ -200,9 +202,10 @@ def envelope_of(
     rendered: Rendered,
     *,
     at: Millis,
+    until: Millis | None,
     open_allowed: bool = False,
 ) -> Envelope:
-    """What may leave: the address is revealed for this clearance alone. `at` dates it, the same at every try."""
+    """What may leave: the address is revealed for this clearance alone. `at` dates it, the same at every try; `until`: as of `Envelope`."""
     domain = organization.sender_email.rpartition("@")[2]
     return Envelope(
         communication=identity,
@@ -217,6 +220,7 @@ def envelope_of(
         language=rendered.language,
         digest=rendered.digest,
         at=at,
+        until=until,
         open_allowed=open_allowed,
     )
 

@@ -45,6 +45,12 @@ def next_opening_of(zones: Sequence[str], windows: Sequence[tuple[int, int]], no
     return None
 
 
+def next_closing(zones: Sequence[str], windows: Sequence[tuple[int, int]], now: Millis) -> Millis | None:
+    """The first instant after `now` (Millis UTC), which is open, at which any of the hours begins in any of `zones`; None: never."""
+    starts = (_quiet_start(zone, quiet, now) for zone in zones for quiet in windows if quiet[0] != quiet[1])
+    return min(starts, default=None)
+
+
 def is_quiet(zone: str, quiet: tuple[int, int], at: Millis) -> bool:
     """Whether the local clock of `zone` stands within the quiet hours."""
     start, end = quiet
@@ -70,6 +76,14 @@ def _quiet_end(zone: str, quiet: tuple[int, int], at: Millis) -> Millis:
         jump = _jump(zone, at, end)
         at = end if jump is None else jump  # the clock jumps on the way: look again from there
     return at
+
+
+def _quiet_start(zone: str, quiet: tuple[int, int], at: Millis) -> Millis:
+    """When the quiet hours begin next; `at` stands outside of them."""
+    minutes = (quiet[0] - _local_minute(zone, at)) % _DAY_MINUTES
+    start = at - at % MINUTE + minutes * MINUTE
+    jump = _jump(zone, at, start)
+    return start if jump is None else min(jump, start)  # the clock jumps on the way: no later than that
 
 
 def _jump(zone: str, start: Millis, end: Millis) -> Millis | None:

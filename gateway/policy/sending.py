@@ -127,13 +127,22 @@ def _full_until(c: Circumstances, cap: Cap) -> Millis | None:
 
 def quiet_hours(c: Circumstances, policy: Policy) -> Verdict:
     """Hold until it is open in every zone the patient may be in (47 CFR 64.1200(c)(1); SM-17, T-09)."""
-    own = () if c.own_quiet is None or c.channel is ChannelKind.PORTAL else (c.own_quiet,)  # nothing rings there
-    opening = hours.next_opening_of(c.zones or us_zones(), (policy.quiet(c.channel), *own), c.now)
+    opening = hours.next_opening_of(c.zones or us_zones(), _quiet(c, policy), c.now)
     if opening is None:
         return wait(quiet_hours, Reason.NO_PLAUSIBLE_WINDOW, until=c.now + policy.look_again)
     if opening > c.now:
         return wait(quiet_hours, Reason.QUIET_HOURS, until=opening)
     return permit(quiet_hours)
+
+
+def quiet_from(c: Circumstances, policy: Policy) -> Millis | None:
+    """When the next quiet hours begin in any zone the patient may be in, of a moment that is in none; None: there are none (SM-17)."""
+    return hours.next_closing(c.zones or us_zones(), _quiet(c, policy), c.now)
+
+
+def _quiet(c: Circumstances, policy: Policy) -> tuple[tuple[int, int], ...]:
+    own = () if c.own_quiet is None or c.channel is ChannelKind.PORTAL else (c.own_quiet,)  # nothing rings there
+    return (policy.quiet(c.channel), *own)
 
 
 def legal_limit(c: Circumstances, policy: Policy) -> Verdict:

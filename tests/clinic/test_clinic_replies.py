@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from clinic_dsl import Clinic, Postbox
 
 from gateway.model.comingback import Reply, ReplyMeaning
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import Refused
-from gateway.model.when import DAY
+from gateway.model.when import DAY, to_millis, zone_of
 from gateway.pipeline.comingback import Settler
 from gateway.pipeline.retention import purge_replies
 from gateway.ports import Envelope, Handover
@@ -57,6 +59,12 @@ def _says(clinic: Clinic, text: str, *, event: str = "", sender: str | None = No
 def _open(clinic: Clinic) -> list[str]:
     with clinic.gateway.store.read() as unit:
         return [meaning for (meaning,) in unit.lookup(tables.inbound, ("meaning",), "state", ["open"])]
+
+
+def test_a_text_tells_its_provider_until_when_it_may_ring(texted: Clinic) -> None:
+    """SM-17: until the night of the patient's own zone."""
+    (reminder,) = texted.texts.envelopes  # type: ignore[attr-defined]
+    assert reminder.until == to_millis(datetime(2026, 3, 13, 21, tzinfo=zone_of("America/Chicago")))
 
 
 def test_stop_ends_texts_at_once_for_everyone_at_that_number(texted: Clinic) -> None:

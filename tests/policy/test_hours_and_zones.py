@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from gateway.model.consent import ChannelKind
 from gateway.model.policy import DEFAULT_QUIET, Policy
+from gateway.model.request import RequestKind
 from gateway.model.verdict import Hold, Reason
 from gateway.model.when import DAY, HOUR, MINUTE, Millis, to_datetime, to_millis, zone_of
 from gateway.policy import Circumstances, decide, plausible_zones
-from gateway.policy.hours import is_quiet, next_opening, next_opening_of
+from gateway.policy.hours import is_quiet, next_closing, next_opening, next_opening_of
+from gateway.policy.kinds import rings_until
 from gateway.policy.zones import ANYWHERE, _table, us_zones
 
 NEW_YORK, CHICAGO, HONOLULU = "America/New_York", "America/Chicago", "Pacific/Honolulu"
@@ -96,6 +99,38 @@ def test_an_opening_is_open_and_nothing_before_it_was(zones: list[str], minute: 
         assert opening >= now
         assert not any(is_quiet(zone, (start, end), opening) for zone in zones)
         assert opening == now or any(is_quiet(zone, (start, end), opening - 1) for zone in zones)
+
+
+@cases(ZONES, MOMENTS, CLOCKS, CLOCKS)
+def test_all_is_open_until_the_hours_begin(zones: list[str], minute: int, start: int, end: int) -> None:
+    """SM-17: what is open goes on to be at least until then, at any time of the year; and it is no later than a day."""
+    now = minute * MINUTE
+    if any(is_quiet(zone, (start, end), now) for zone in zones):
+        return
+    closing = next_closing(zones, [(start, end)], now)
+    assert (closing is None) == (not zones or start == end)
+    for moment in range(now, now if closing is None else closing, 7 * MINUTE):
+        assert not any(is_quiet(zone, (start, end), moment) for zone in zones)
+    assert closing is None or now < closing <= now + DAY
+
+
+def test_the_evening_is_that_of_the_easternmost_zone_and_of_the_persons_own_hours() -> None:
+    """SM-17: whichever begins first."""
+    noon = at("2026-03-10T12:00")
+    assert next_closing([CHICAGO, NEW_YORK], [NIGHT], noon) == at("2026-03-10T21:00")
+    assert next_closing([CHICAGO, NEW_YORK], [NIGHT, (13 * 60, 14 * 60)], noon) == at("2026-03-10T13:00")
+
+
+def test_what_is_cleared_may_ring_until_night_or_its_own_end(
+    given: Callable[..., Circumstances], policy: Policy
+) -> None:
+    """SM-17: what is over is not told; an answer to what was just written is not bound to hours."""
+    now = given(now=at("2026-03-10T19:00", CHICAGO), expires=None, channel=ChannelKind.SMS)
+    soon = replace(now, expires=now.now + 5 * MINUTE)
+    assert rings_until(now, policy, RequestKind.RULE) == at("2026-03-10T21:00", CHICAGO)
+    assert rings_until(soon, policy, RequestKind.RULE) == soon.expires
+    assert rings_until(soon, policy, RequestKind.CODE) == soon.expires
+    assert rings_until(now, policy, RequestKind.OPT_OUT_CONFIRMATION) is None
 
 
 def test_the_gate_holds_until_the_patients_morning(given: Callable[..., Circumstances], policy: Policy) -> None:

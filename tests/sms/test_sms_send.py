@@ -28,6 +28,7 @@ from gateway.model.comingback import ReceiptStatus
 from gateway.model.consent import ChannelKind
 from gateway.model.errors import ClearanceError, DeliveryError, Refused, StoreUnavailable, Unavailable, Unknown
 from gateway.model.party import ContactPoint, ContactSystem
+from gateway.model.when import SECOND
 from gateway.ports import Channel, Hears, LooksUp, Recognises, Serves, SetClock
 
 
@@ -46,6 +47,15 @@ def test_a_reminder_arrives_as_it_was_cleared() -> None:
         "SmartEncoded": "false",
         "ShortenUrls": "false",
     }
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(600, "600"), (7200, "3600"), (1, "5"), (-60, "5")])
+def test_the_provider_drops_a_text_before_the_night_begins(left: int, seconds: str) -> None:
+    """SM-17: it may be held no longer than it may ring; a few seconds, so that it is tried at all."""
+    clock = SetClock(1_772_463_600_000)
+    with provider() as there, channel(there.port, clock=clock) as sms:
+        sms.send(envelope(until=clock.now() + left * SECOND))
+    assert there.asked[0]["ValidityPeriod"] == seconds
 
 
 def test_the_channel_keeps_its_promises() -> None:

@@ -24,6 +24,7 @@ from gateway.telemetry import log
 LONGEST = 1600  # characters: beyond, the provider refuses (21617)
 # RFC 9110: understood by nobody, or to be tried again. A login that fails says nothing about the message.
 _NOT_TAKEN = frozenset({301, 307, 308, 401, 403, 404, 407, 408, 425, 429, 501, 503, 505})
+_SHORTEST = 5  # seconds; with less the provider gives up before it has tried
 _OURS = frozenset({401, 403, 404})
 
 
@@ -156,10 +157,17 @@ class SmsChannel:
             "Body": envelope.text,
             # an id of ours that means nothing elsewhere: it finds the attempt whatever became of this answer (SM-07)
             "StatusCallback": f"{self._hooks.status_url}?c={envelope.communication}",
-            "ValidityPeriod": str(int(self._options.validity)),  # not left waiting into the night (SM-17)
+            "ValidityPeriod": str(self._validity(envelope)),
             "SmartEncoded": "false",  # the words that were cleared, not others that look alike (law 3)
             "ShortenUrls": "false",  # links stay on their own domain (SM-19)
         }
+
+    def _validity(self, envelope: Envelope) -> int:
+        """Seconds the provider may keep trying: not into the night, nor until what it is about is over (SM-17)."""
+        longest = int(self._options.validity)
+        if envelope.until is None:
+            return longest
+        return max(_SHORTEST, min(longest, (envelope.until - self._clock.now()) // SECOND))
 
     def _handed_over(self, answer: Answer, communication: int) -> Handover:
         sid = sid_of(answer.told)
