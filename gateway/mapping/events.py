@@ -47,6 +47,7 @@ from gateway.model.when import Millis, When
 # Members by module constants: an attribute of an Enum class costs seven times as much (Python 3.11).
 _APPOINTMENT, _ENCOUNTER = OccurrenceKind.APPOINTMENT, OccurrenceKind.ENCOUNTER
 _UNCERTAIN = Reason.TIME_UNCERTAIN
+_RESCHEDULED = EventKind.APPOINTMENT_RESCHEDULED
 _PLACEHOLDER = parse_path("PV1-2")
 
 _NONE: frozenset[str] = frozenset()
@@ -325,6 +326,9 @@ class Plan:
             version=changed.utc if isinstance(changed, When) else None,
         )
         visit_flags = self._visit_flags.told(scope)
+        if self.kind is _RESCHEDULED and scope.time_uncertain is None and self._structural[0] not in told:
+            scope.warn(101, "SCH", 11, "the appointment is moved, and no time is told")
+            scope.time_uncertain = True  # whatever it is, it is not what was told before (SI-02)
         if scope.time_uncertain is not None:
             visit_flags[_UNCERTAIN] = scope.time_uncertain
         facts, cleared = {}, _NONE

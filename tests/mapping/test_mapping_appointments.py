@@ -168,13 +168,21 @@ def test_a_time_that_summer_time_skips_waits_for_a_person(event, start, uncertai
 
 @pytest.mark.parametrize("start", ["20261332", "00000000", "99991231", "TBD", "20260320250000"])
 def test_a_time_that_cannot_be_read_waits_for_a_person(read, start) -> None:
-    """T-08: absent with a warning, and what was told before is in doubt; nothing told, or `""`, leaves no doubt."""
+    """T-08: absent with a warning, and what was told before is in doubt; nothing told of it, or `""`, leaves no doubt."""
     wrong = read(msh("SIU^S13"), sch(f11=f"^^^{start}"), PID)
     assert wrong.events[0].occurrence.start is None
     assert wrong.events[0].visit_flags == {Reason.TIME_UNCERTAIN: True}
     assert [(fault.code, str(fault.place)) for fault in wrong.faults] == [(102, "SCH^1^11")]
-    for clear in ("", '^^^""'):
-        assert read(msh("SIU^S13"), sch(f11=clear), PID).events[0].visit_flags == {}
+    for trigger, told in (("S14", ""), ("S13", '^^^""')):
+        assert read(msh(f"SIU^{trigger}"), sch(f11=told), PID).events[0].visit_flags == {}
+
+
+def test_a_move_that_tells_no_time_is_one_from_the_time_that_was(read) -> None:
+    """SI-02, N-01: no change of what is kept, and no reminder of it; the next message that tells the time frees it."""
+    moved = read(msh("SIU^S13"), sch(f11=""), PID)
+    assert moved.events[0].visit_flags == {Reason.TIME_UNCERTAIN: True}
+    assert [(fault.code, str(fault.place)) for fault in moved.faults] == [(101, "SCH^1^11")]
+    assert read(msh("SIU^S13"), sch(), PID).events[0].visit_flags == {Reason.TIME_UNCERTAIN: False}
 
 
 @pytest.mark.parametrize(
