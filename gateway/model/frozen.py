@@ -7,6 +7,7 @@ and becomes what it is when it is whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from operator import attrgetter
 from typing import Any, TypeVar, dataclass_transform
@@ -22,7 +23,13 @@ def value(cls: type[T]) -> type[T]:
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
     names = tuple(one.name for one in fields(made))  # type: ignore[arg-type]
     twin = type(f"_{cls.__name__}", (), {"__slots__": names})
-    scope: dict[str, Any] = {"_become": _become, "_twin": twin, "_cls": made, "_missing": MISSING}
+    scope: dict[str, Any] = {
+        "_become": _become,
+        "_new": object.__new__,
+        "_twin": twin,
+        "_cls": made,
+        "_missing": MISSING,
+    }
     parameters, lines = [], []
     for one in fields(made):  # type: ignore[arg-type]
         parameters.append(_parameter(one, scope))
@@ -34,13 +41,19 @@ def value(cls: type[T]) -> type[T]:
     made.__init__ = scope["__init__"]  # type: ignore[method-assign]
     made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
     values = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
-    made.__reduce__ = lambda one: (_again, (made, *values(one)))  # type: ignore[method-assign,assignment]
+    again = _sent(cls, names, scope)
+    made._again = staticmethod(again)  # type: ignore[attr-defined]  # pickle finds it there
+    made.__reduce__ = lambda one: (again, values(one))  # type: ignore[method-assign,assignment]
     return made
 
 
-def _again(cls: type[T], *values: Any) -> T:
-    """What another process sent: filled as one that is made here."""
-    return cls(**dict(zip(cls.__slots__, values, strict=True)))  # type: ignore[attr-defined]
+def _sent(cls: type[Any], names: Sequence[str], scope: dict[str, Any]) -> Callable[..., Any]:
+    """Makes what another process sent of its values in order: pickle has places only, and names cost as much again."""
+    lines = ["    self = _new(_twin)", *(f"    self.{one} = {one}" for one in names), "    _become(self, _cls)"]
+    exec(f"def _again({', '.join(names)}):\n" + "\n".join([*lines, "    return self"]), scope)  # noqa: S102 -- as above
+    again: Callable[..., Any] = scope["_again"]
+    again.__module__, again.__qualname__ = cls.__module__, f"{cls.__qualname__}._again"
+    return again
 
 
 def _parameter(one: Field[Any], scope: dict[str, Any]) -> str:

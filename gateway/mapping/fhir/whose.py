@@ -38,11 +38,16 @@ class Who(NamedTuple):
     @classmethod
     def referred(cls, identifiers: tuple[Identifier, ...], *, unclear: bool = False) -> Who:
         """Somebody of whom nothing is told but where; `unclear`: a person must read what they consented to."""
-        flags = {Reason.CONSENT_UNCLEAR: True} if unclear else {}
-        told = Told(Demographics(), flags)
-        return cls(
-            identifiers, Person(b"", repr(sorted(flags)).encode() if flags else b"", lambda: told), by_reference=True
-        )
+        return cls(identifiers, _UNCLEAR if unclear else _UNTOLD, by_reference=True)
+
+
+def _alike(flags: dict[Reason, bool]) -> Person:
+    told = Told(Demographics(), flags)
+    return Person(b"", repr(sorted(flags)).encode() if flags else b"", lambda: told)
+
+
+_UNTOLD, _UNCLEAR = _alike({}), _alike({Reason.CONSENT_UNCLEAR: True})
+"""Of whom nothing is told, one is as good as another: one for all of them, which another process is sent once."""
 
 
 class Persons:
