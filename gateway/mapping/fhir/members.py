@@ -60,10 +60,11 @@ def extensions(name: str | None, url: str) -> Step:
     if name is None:
         return lambda found, _: [one for value in found for one in _of_url(value, url)]
     keys = (name, *CHOICES.get(name, {}).values())
-    both = [key for one in keys for key in (one, f"_{one}")]
+    both = {key: None for one in keys for key in (one, f"_{one}")}.keys()  # in their order
 
     def step(found: list[Value], _: Around) -> list[Value]:
-        members = (value.get(key) for value in found if type(value) is dict for key in both)
+        told = [value for value in found if type(value) is dict and not both.isdisjoint(value)]
+        members = (value[key] for value in told for key in both if key in value)
         return [one for member in members for element in _each(member) for one in _of_url(element, url)]
 
     return step

@@ -40,7 +40,7 @@ class Choice:
     """`value[x]`: the names of which one may be told, and whether one must be."""
 
     name: str
-    keys: tuple[str, ...]
+    keys: frozenset[str]
     required: bool
 
 
@@ -61,9 +61,10 @@ class Shape:
         for key, value in node.items():
             element = elements.get(key)
             if element is not None and value is not None:
-                wrong = _look_at_list(element, value) if element.many else _look_at_one(element, value)
+                wrong = _look_at_list(element, value) if element.many else element.look(value)
                 if wrong:
-                    found += [one.below(key) for one in wrong]
+                    told = _A_LIST if type(value) is list and not element.many else wrong
+                    found += [one.below(key) for one in told]
                     if len(found) >= MOST_WRONG:
                         return tuple(found[:MOST_WRONG])
         for key, companion in self.required:
@@ -72,10 +73,6 @@ class Shape:
         for choice in self.choices:
             found += _look_at_choice(choice, node)
         return tuple(found) if found else _NOTHING
-
-
-def _look_at_one(element: Element, value: Any) -> tuple[Wrong, ...]:
-    return _A_LIST if type(value) is list else element.look(value)
 
 
 def _look_at_list(element: Element, values: Any) -> tuple[Wrong, ...]:
@@ -104,8 +101,8 @@ def _is_told(node: Mapping[str, Any], key: str, companion: str) -> bool:
 
 
 def _look_at_choice(choice: Choice, node: Mapping[str, Any]) -> Sequence[Wrong]:
-    told = sum(key in node for key in choice.keys)
-    if told > 1 and sum(node.get(key) is not None for key in choice.keys) > 1:
+    told = choice.keys & node.keys()
+    if len(told) > 1 and sum(node[key] is not None for key in told) > 1:
         return [_SEVERAL.below(choice.name)]
     if not told and choice.required and not any(f"_{key}" in node for key in choice.keys):
         return [_MISSING.below(choice.name)]

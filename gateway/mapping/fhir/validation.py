@@ -167,6 +167,6 @@ def _required(declared: Any) -> tuple[tuple[str, str], ...]:
 def _choices(declared: Any) -> tuple[Choice, ...]:
     fields = declared.model_fields
     return tuple(
-        Choice(name, tuple(keys), fields[keys[0]].json_schema_extra["one_of_many_required"] is True)
+        Choice(name, frozenset(keys), fields[keys[0]].json_schema_extra["one_of_many_required"] is True)
         for name, keys in declared.get_one_of_many_fields(None).items()
     )
