@@ -42,7 +42,7 @@ def value(cls: type[T]) -> type[T]:
     made.__init__.__qualname__ = f"{cls.__qualname__}.__init__"
     values = attrgetter(*names) if len(names) > 1 else lambda one: (getattr(one, names[0]),)
     again = _sent(cls, names, scope)
-    made._again = staticmethod(again)  # type: ignore[attr-defined]  # pickle finds it there
+    made._again = staticmethod(again)  # type: ignore[attr-defined]  # noqa: SLF001  # pickle finds it there
     made.__reduce__ = lambda one: (again, values(one))  # type: ignore[method-assign,assignment]
     return made
 
