@@ -186,15 +186,18 @@ def _unnested(table: sa.Table, names: Sequence[tuple[str, str]]) -> Any:
 
 
 @cache
-def insert_text(dialect: DialectName, table: sa.Table, columns: tuple[str, ...], *, missing: bool = False) -> str:
-    """INSERT of rows (SQLite: one row a call; PostgreSQL: one packed array a column); `missing`: skip what exists."""
+def insert_text(
+    dialect: DialectName, table: sa.Table, columns: tuple[str, ...], *, missing: bool = False, height: int = 1
+) -> str:
+    """INSERT of rows (SQLite: `height` rows a call; PostgreSQL: one packed array a column); `missing`: skip what exists."""
     target = _lexical(table, columns)
     construct: Any
     if dialect == "sqlite":
-        construct = sqlite_insert(target)
+        rows = [{name: sa.bindparam(f"{name}_{at}") for name in columns} for at in range(height)]
+        construct = sqlite_insert(target).values(rows)
     else:
-        rows = _unnested(table, [(name, name) for name in columns])
-        construct = postgresql_insert(target).from_select(list(columns), sa.select(rows))
+        arrays = _unnested(table, [(name, name) for name in columns])
+        construct = postgresql_insert(target).from_select(list(columns), sa.select(arrays))
     if missing:
         construct = construct.on_conflict_do_nothing()
     return str(construct.compile(dialect=_dialect(dialect)))
@@ -222,6 +225,8 @@ def delete_text(dialect: DialectName, table: sa.Table, key: str) -> str:
     return str(sa.delete(table).where(column == wanted).compile(dialect=_dialect(dialect)))
 
 
+TOGETHER = 32
+"""SQLite: rows inserted by one statement, which opens each index once for all of them; the rest of a bulk goes row by row."""
 CHUNK = 64
 """SQLite: the most keys looked up by one statement; fewer are filled up to the next power of two, few texts for all."""
 

@@ -110,6 +110,32 @@ def test_insert_missing_skips_what_exists(store: Store) -> None:
     assert sources(store) == 2
 
 
+@pytest.mark.parametrize("count", [1, 31, 32, 33, 70])
+def test_a_bulk_of_any_size_is_inserted_whole(store: Store, count: int) -> None:
+    """However many rows one statement takes: each is there once, and what exists is skipped wherever it stands."""
+    names = [f"s{at}" for at in range(count)]
+    add_source(store, names[-1])
+    with store.begin("test") as unit:
+        unit.insert_missing(tables.source, ("id", "name"), [(unit.new_id(), name) for name in names])
+        unit.insert(tables.source, ("id", "name", "held"), [(unit.new_id(), f"more {name}", 1) for name in names])
+        unit.audit([("x",)])
+        unit.commit()
+    with store.read() as reader:
+        found = reader.lookup(tables.source, ("name", "held"), "name", [*names, *(f"more {name}" for name in names)])
+    assert sorted(found) == sorted([*((name, 0) for name in names), *((f"more {name}", 1) for name in names)])
+
+
+def test_one_taken_key_of_a_bulk_is_a_conflict(store: Store) -> None:
+    """None of the others is inserted."""
+    add_source(store, "s40")
+    with pytest.raises(Conflict) as caught, store.begin("test") as unit:
+        unit.insert(tables.source, ("id", "name"), [(unit.new_id(), f"s{at}") for at in range(70)])
+        unit.audit([("x",)])
+        unit.commit()
+    assert "s40" not in str(caught.value)
+    assert sources(store) == 1
+
+
 def test_a_wrong_type_is_refused_without_quoting_it(store: Store) -> None:
     """STRICT tables on SQLite, typed columns on PostgreSQL."""
     with pytest.raises((StoreError, AttributeError)) as caught, store.begin("test") as unit:
