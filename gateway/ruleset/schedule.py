@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from gateway.model.frozen import value
 from gateway.model.rule import Rule, Schedule, Step
-from gateway.model.when import DAY, SECOND, Millis, Precision, When, to_millis, zone_of
+from gateway.model.when import DAY, SECOND, Millis, Precision, When, to_datetime, to_millis, zone_of
 from gateway.ruleset.match import Facts
 
 OCCURRED = "event.occurred"
@@ -94,7 +94,7 @@ def _moved(anchor: Millis, step: Step, schedule: Schedule, zone: str, told: date
     `before` goes back to the nearest earlier day that fits, `after` on to the next later one. `told`: the day of an
     anchor that has no clock, which is that day wherever the place is.
     """
-    start = told or _local(anchor, zone).date()
+    start = told or to_datetime(anchor, zone).date()
     day = _counted(start, step)
     while True:
         due = _moment(anchor, start, day, schedule.minute, zone)
@@ -108,6 +108,12 @@ def _moment(anchor: Millis, start: date, day: date, minute: int | None, zone: st
     """A day of the place at a minute of its own, else at the anchor's time of day."""
     if minute is None:
         return shifted(anchor, Step(label="", days=(day - start).days, millis=0), zone)
+    return _at(day, minute, zone)
+
+
+@lru_cache(maxsize=4096)
+def _at(day: date, minute: int, zone: str) -> Millis:
+    """Whatever the anchors are, the days that rules come to are few: each is asked for again and again."""
     # fold=0 (PEP 495): the first of two equal wall times, and in a gap the later valid one
     return to_millis(datetime.combine(day, time(minute // 60, minute % 60), zone_of(zone)))
 
@@ -134,7 +140,7 @@ def _days_away(anchor: Millis, days: int, zone: str) -> Millis:
 
 def _in_days(anchor: Millis, step: Step, zone: str) -> Step:
     """The same step with its months as the days they are from the anchor on."""
-    day = _local(anchor, zone).date()
+    day = to_datetime(anchor, zone).date()
     return Step(label=step.label, days=(_counted(day, step) - day).days, millis=step.millis)
 
 
@@ -152,10 +158,6 @@ def _told_day(rule: Rule, facts: Facts) -> date | None:
     if rule.schedule.minute is None or not isinstance(value, When) or value.precision is not Precision.DAY:
         return None
     return value.local().date()
-
-
-def _local(at: Millis, zone: str) -> datetime:
-    return datetime.fromtimestamp(at / 1000, zone_of(zone))
 
 
 def _offset(local: datetime) -> Millis:
