@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from gateway.model.frozen import value
 from gateway.model.when import Millis
 
 
@@ -41,7 +42,7 @@ class ConsentKind(StrEnum):
 ANY = "*"  # a dimension an entry does not narrow
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Consent:
     """One ledger entry; never changed, only followed by another.
 

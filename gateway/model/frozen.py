@@ -19,10 +19,11 @@ _become = object.__dict__["__class__"].__set__  # `x.__class__ = …`, which the
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field, Field))
 def value(cls: type[T]) -> type[T]:
-    """`@dataclass(frozen=True, slots=True, kw_only=True)` for what the hot path makes; no `__post_init__`, no bases."""
+    """`@dataclass(frozen=True, slots=True, kw_only=True)` for what the hot path makes; no `__post_init__`, bases are values, too."""
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
     names = tuple(one.name for one in fields(made))  # type: ignore[arg-type]
-    twin = type(f"_{cls.__name__}", (), {"__slots__": names})
+    # one may become the other only where both have the same base and the same slots beyond it
+    twin = type(f"_{cls.__name__}", made.__bases__, {"__slots__": made.__slots__, "__setattr__": object.__setattr__})  # type: ignore[attr-defined]
     scope: dict[str, Any] = {
         "_become": _become,
         "_new": object.__new__,

@@ -69,8 +69,11 @@ def _read(uow: UnitOfWork, known: _Ahead, column: str, ids: Sequence[int], since
 def said(uow: UnitOfWork, column: str, ids: Sequence[int]) -> Rows:
     """The ledger's rows (`SAID`) about one of these people, or of these addresses; `column`: "patient" or "address"."""
     known: _Ahead | None = uow.memo.get(_Ahead)
-    if known is not None and all((column, one) in known.said for one in ids):
-        return [row for one in ids for row in known.said[column, one]]
+    if known is not None:
+        try:
+            return [row for one in ids for row in known.said[column, one]]
+        except KeyError:  # somebody of them was not read ahead
+            pass
     return uow.lookup(tables.consent, SAID, column, ids)
 
 
@@ -85,8 +88,11 @@ def barred(uow: UnitOfWork, addresses: Iterable[int]) -> dict[int, tuple[bool, b
     """Per address, which is locked, whether it said STOP, and whether it is on the suppression list."""
     ids = sorted(set(addresses))
     known: _Ahead | None = uow.memo.get(_Ahead)
-    if known is not None and all(one in known.barred for one in ids):
-        return {one: known.barred[one] for one in ids}
+    if known is not None:
+        try:
+            return {one: known.barred[one] for one in ids}
+        except KeyError:  # one of them was not read ahead
+            pass
     return _locked(uow, ids)
 
 

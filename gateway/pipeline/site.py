@@ -122,7 +122,10 @@ class Site:
 
     def source(self, identity: int) -> SourceEntry | None:
         """The configured feed of a row of `source`; None when it is configured no more."""
-        return next((one for one in self.sources.values() if one.id == identity), None)
+        for one in self.sources.values():  # no generator: it is asked for every message, and feeds are few
+            if one.id == identity:
+                return one
+        return None
 
     @property
     def own_zone(self) -> str:

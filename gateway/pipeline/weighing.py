@@ -216,10 +216,9 @@ def weigh(
         send = weigh_send(
             uow, directory, site, rules, rule=rule, request=request, patient=patient, occurrence=occurrence, facts=facts
         )
-    location = site.location(facts, occurrence.facility)
     policy = rules.ruleset.policy
     stands_in = representing.in_force(uow, directory, patient) if _a_child(send.age, policy) else ()
-    who = right(policy, age=send.age, topic=rule.topic, service=service_of(facts), representatives=stands_in)
+    who = right(policy, age=send.age, topic=rule.topic, service=send.service, representatives=stands_in)
     known = _contacts(uow, directory, patient, who)
     reachable = usable(known, channel, now)
     family = directory.family(patient.token)
@@ -236,7 +235,7 @@ def weigh(
         ruleset=rules.id,
         template_digest=rules.templates.digest(rule.template),
         reveals=rule.reveals,
-        sensitivity=_sensitivity(rule, facts, location, site),
+        sensitivity=_sensitivity(rule, facts, send, site),
         purpose=rule.purpose,
         topic=rule.topic,
         channel=channel,
@@ -545,9 +544,9 @@ def sent_since(now: Millis, policy: Policy) -> Millis:
     return now - max((longest(), *(cap.within for cap in policy.caps)))
 
 
-def _sensitivity(rule: Rule, facts: Mapping[str, FactValue], location: Location | None, site: Site) -> Sensitivity:
+def _sensitivity(rule: Rule, facts: Mapping[str, FactValue], send: SendingCircumstances, site: Site) -> Sensitivity:
     """The highest of all revealed facts and of their values (design: sensitivity is of a fact and of its value)."""
-    if _betrays(location):
+    if send.location_sensitive:
         return Sensitivity.PROTECTED
     shown = [(name, facts[name]) for name in rule.reveals if name in facts]
     return max(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from gateway.model.consent import ANY, ChannelKind, Consent, Purpose
 from gateway.model.facts import Sensitivity
+from gateway.model.frozen import value
 from gateway.model.rule import Condition
 from gateway.model.verdict import Reason
 from gateway.model.when import Millis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class PlanningCircumstances:
     """What is known when a send is planned.
 
@@ -39,7 +38,7 @@ class PlanningCircumstances:
     held_out: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Sent:
     """One earlier message that left or may have left (unknown counts). `per`: "patient" or "address"."""
 
@@ -50,7 +49,7 @@ class Sent:
     at: Millis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Representative:
     """Who may receive in the patient's stead now, for some topics (ANY: all)."""
 
@@ -62,7 +61,7 @@ class Representative:
         return ANY in self.topics or topic in self.topics
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class CampaignStanding:
     """How the campaign of a rule stands now.
 
@@ -76,7 +75,7 @@ class CampaignStanding:
     opens: Millis
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class SendingCircumstances(PlanningCircumstances):
     """What is known, read afresh, when one request is about to leave, before any channel is looked at.
 
@@ -94,7 +93,7 @@ class SendingCircumstances(PlanningCircumstances):
     campaign: CampaignStanding | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@value
 class Circumstances(SendingCircumstances):
     """What is known, read afresh, when one request is about to leave by one channel.
 

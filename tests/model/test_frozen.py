@@ -22,9 +22,17 @@ class Visit:
     notes: list[str] = field(default_factory=list, repr=False)
 
 
-def test_a_visit_once_made_cannot_be_changed() -> None:
+@value
+class Stay(Visit):
+    """What adds to a value: first all that the other has."""
+
+    nights: int
+    room: str = "12"
+
+
+@pytest.mark.parametrize("visit", [Visit(number=1), Stay(number=1, nights=2)], ids=["visit", "stay"])
+def test_a_visit_once_made_cannot_be_changed(visit: Visit) -> None:
     """Nobody changes a fact behind another's back."""
-    visit = Visit(number=1)
     with pytest.raises(FrozenInstanceError):
         visit.ward = "5E"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
@@ -60,6 +68,19 @@ def test_equal_visits_are_equal_and_are_still_visits() -> None:
     for copied in (copy.copy(visit), copy.deepcopy(visit), pickle.loads(pickle.dumps(visit))):
         assert copied == visit
         assert type(copied) is Visit
+
+
+def test_a_stay_has_all_that_a_visit_has() -> None:
+    """A value that is based on another is made, compared and copied as a whole."""
+    stay = Stay(number=1, nights=2)
+    assert [one.name for one in fields(stay)] == ["number", "ward", "notes", "nights", "room"]  # type: ignore[arg-type]
+    assert (stay.number, stay.ward, stay.notes, stay.nights, stay.room) == (1, "4W", [], 2, "12")
+    assert stay == Stay(number=1, nights=2) != Stay(number=2, nights=2)
+    assert stay != Visit(number=1)
+    assert isinstance(stay, Visit)
+    for copied in (copy.copy(stay), replace(stay), pickle.loads(pickle.dumps(stay))):  # type: ignore[type-var]
+        assert copied == stay
+        assert type(copied) is Stay
 
 
 def test_a_person_goes_to_another_process_with_what_was_read() -> None:
