@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from operator import attrgetter
 from typing import Any
 
@@ -42,7 +42,7 @@ from gateway.store.uow import UnitOfWork
 _elements = msgspec.json.Decoder(dict[str, str]).decode
 _SYSTEMS = {ChannelKind.EMAIL: (ContactSystem.EMAIL,), ChannelKind.SMS: (ContactSystem.SMS,), ChannelKind.PORTAL: ()}
 _OPEN = ("booked", "pending", "in-progress", "planned", "active")
-_SENDING = (*PlanningCircumstances.__slots__, *SendingCircumstances.__slots__)
+_SENDING = tuple(one.name for one in fields(SendingCircumstances))
 _sending = attrgetter(*_SENDING)
 _TOLD = tables.occurrence.outerjoin(tables.source, tables.source.c.id == tables.occurrence.c.source)
 _OF_ITS_SOURCE = ("source_id", "source_held", "source_silent_since")
@@ -514,15 +514,15 @@ def _consent(
     """
     if remuneration is None:
         return None
-    fields = dict(zip(CONSENT_KINDED, row, strict=True))
-    fields["permit"] = bool(fields["permit"])
-    fields["kind"] = ConsentKind(fields["kind"])
-    fields["remuneration"] = remuneration
-    loser = fields["patient"]
+    entry = dict(zip(CONSENT_KINDED, row, strict=True))
+    entry["permit"] = bool(entry["permit"])
+    entry["kind"] = ConsentKind(entry["kind"])
+    entry["remuneration"] = remuneration
+    loser = entry["patient"]
     if loser not in (None, root):
-        fields["patient"] = root
-        fields["recorded"] = max(fields["recorded"], merged.get(loser, 0))
-    return Consent(**fields)
+        entry["patient"] = root
+        entry["recorded"] = max(entry["recorded"], merged.get(loser, 0))
+    return Consent(**entry)
 
 
 def _sent(uow: UnitOfWork, family: Sequence[int], contact: ContactRow | None, policy: Policy) -> tuple[Sent, ...]:

@@ -193,11 +193,13 @@ def insert_text(
     target = _lexical(table, columns)
     construct: Any
     if dialect == "sqlite":
-        rows = [{name: sa.bindparam(f"{name}_{at}") for name in columns} for at in range(height)]
-        construct = sqlite_insert(target).values(rows)
+        values: list[dict[str, Any]] = [
+            {name: sa.bindparam(f"{name}_{at}") for name in columns} for at in range(height)
+        ]
+        construct = sqlite_insert(target).values(values)
     else:
-        arrays = _unnested(table, [(name, name) for name in columns])
-        construct = postgresql_insert(target).from_select(list(columns), sa.select(arrays))
+        rows = _unnested(table, [(name, name) for name in columns])
+        construct = postgresql_insert(target).from_select(list(columns), sa.select(rows))
     if missing:
         construct = construct.on_conflict_do_nothing()
     return str(construct.compile(dialect=_dialect(dialect)))
