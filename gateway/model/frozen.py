@@ -22,8 +22,10 @@ def value(cls: type[T]) -> type[T]:
     """`@dataclass(frozen=True, slots=True, kw_only=True)` for what the hot path makes; no `__post_init__`, bases are values, too."""
     made = dataclass(frozen=True, slots=True, kw_only=True)(cls)
     names = tuple(one.name for one in fields(made))  # type: ignore[arg-type]
-    # one may become the other only where both have the same base and the same slots beyond it
-    twin = type(f"_{cls.__name__}", made.__bases__, {"__slots__": made.__slots__, "__setattr__": object.__setattr__})  # type: ignore[attr-defined]
+    # One may become the other only where both have the same base and the same slots beyond it; of a base that refuses, the
+    # twin takes back both refusals: either of them alone keeps every assignment slow.
+    allows = {"__setattr__": object.__setattr__, "__delattr__": object.__delattr__}
+    twin = type(f"_{cls.__name__}", made.__bases__, {"__slots__": made.__slots__, **allows})  # type: ignore[attr-defined]
     scope: dict[str, Any] = {
         "_become": _become,
         "_new": object.__new__,
