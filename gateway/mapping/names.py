@@ -68,4 +68,4 @@ def _part(scope: Scope, parts: list[str], place: int) -> str | Cleared | None:
     raw = parts[place] if place < len(parts) else ""
     if raw == NULL:
         return CLEARED
-    return (scope.shown(raw) or None) if raw else None
+    return (scope.shown(raw, "PID", 5) or None) if raw else None

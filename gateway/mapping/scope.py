@@ -112,8 +112,8 @@ class Scope:
         text = self.message.text(raw).strip(" ")
         return "" if text == NULL else text  # of a subcomponent alone it is no deletion, and never text (N-01)
 
-    def shown(self, raw: str) -> str:
-        """`text` that a patient may come to read: empty, with a warning, where not all of it is known.
+    def shown(self, raw: str, segment: str = "", field: int = 0) -> str:
+        """`text` that a patient may come to read: empty, with a warning (of that field, if told), where not all of it is known.
 
         It holds a sequence of the sender's own (P-11), or somebody before us lost a character of it (C-03).
         """
@@ -123,7 +123,10 @@ class Scope:
         if _REPLACED not in text and not has_local(raw, self.message.separators):
             return text
         rule = "a text with local escape sequences or a replacement character is not used"
-        self.faults.append(Fault(code=102, rule=rule, severity=Severity.WARNING))
+        if segment:
+            self.warn(102, segment, field, rule)
+        else:
+            self.faults.append(Fault(code=102, rule=rule, severity=Severity.WARNING))
         return ""
 
     def is_truncated(self, raw: str) -> bool:
