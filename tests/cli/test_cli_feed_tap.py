@@ -95,9 +95,11 @@ def test_it_is_live_beside_a_gateway_and_ends_at_ctrl_c(site, feed, write, tmp_p
     """Another process receives; the tap tells within a second, and Ctrl-C is no error."""
     config = tmp_path / "lakeside" / "caregate.yaml"
     words = ["feeds", "tap", "ehr", "--json", "--config", str(config)]
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever runs us in the background ignores it
     tapped = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.PIPE, cwd=Path(__file__).parents[2], text=True
     )
+    signal.signal(signal.SIGINT, heeded)
     assert tapped.stdout is not None
     seen: list[str] = []
     reading = threading.Thread(target=lambda: seen.extend(tapped.stdout), daemon=True)

@@ -95,7 +95,7 @@ def is_one_of_four(reading: Reading) -> None:
 def is_fit_to_keep(event: PatientEvent) -> None:
     """What would be stored or greeted with: no delete indicator, no replacement of what was not sent, addresses as promised."""
     told = event.person.told.demographics
-    assert event.identifiers
+    assert event.identifiers or event.by_reference  # of one nobody is named: it is about what it names (SI-20)
     for one in (*event.identifiers, *event.merged_from):
         assert one.value
         assert one.value != '""'

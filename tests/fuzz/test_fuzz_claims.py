@@ -120,7 +120,7 @@ def test_there_are_regressions() -> None:
     [
         ("gateway.er7.ack._ours", lambda text, _: text + " Ashgrove"),
         ("gateway.er7.escape._escapes", lambda _: {}),
-        ("gateway.mapping.names._REPLACED", "nothing like it"),
+        ("gateway.mapping.scope._REPLACED", "nothing like it"),
     ],
 )
 def test_a_claim_that_is_broken_is_noticed(broken: str, which: object, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,6 @@ def test_a_search_without_coverage_finds_nothing_either(name: str, tmp_path: Pat
 
 def test_what_a_search_finds_is_kept_told_and_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A finding is a file; it can be tried again; it does not stop the search."""
-    monkeypatch.setattr("gateway.mapping.names._REPLACED", "Alma")
     monkeypatch.setattr("tests.fuzz.claims.is_ours", lambda _: False)
     found = searching.search_blindly("message", runs=50, seed=1, folder=tmp_path)
     assert len(found.crashes) == 10
