@@ -18,11 +18,11 @@ from gateway.store import tables
 
 pytestmark = pytest.mark.slow
 
-RULE, HOURLY = "targeted-education", 4
+RULE, HOURLY = "targeted-education", 3
 FEED = f"""\
   {AUDIENCE}: {{kind: tables, path: drops, files: ndjson, mode: changes, mapping: {AUDIENCE}, organization: lakeside, authority: LAKESIDE}}
 """
-PEOPLE = [f"P{number}" for number in range(11)]
+PEOPLE = [f"P{number}" for number in range(8)]
 POINTS = [
     f"{when}-{what}-commit" for what in ("clear", "settle") for when in ("before", "during", "after")
 ] + ["before-send", "after-acceptance"]  # fmt: skip
