@@ -14,6 +14,7 @@ _ACTING = _CODED | {_GROUP}
 _DELETE = "D"
 _LAST = 13  # no field of theirs beyond this one is a fact
 _STATUS = {"AIS": 10, "AIG": 14, "AIL": 12, "AIP": 12}  # filler status of the resource (table 0278; SI-24)
+_NONE: frozenset[str] = frozenset()
 _OFF = frozenset({"CANCELLED", "CANCELED", "DELETED", "DC", "DISCONTINUED"})
 
 
@@ -27,7 +28,7 @@ def without_deleted(message: Message) -> Message:
     kept: Sequence[str] = message.lines
     if any(_action(line, mark) == _DELETE for line in acting):
         kept = list(_kept(message.lines, mark))
-    off = _replaced(message, kept) if len(acting) > 1 else ()
+    off = _replaced(message, kept) if len(acting) > 1 else _NONE
     if len(kept) == len(message.lines) and not off:
         return message
     left = {line[:3] for line in kept}
@@ -48,15 +49,15 @@ def _kept(lines: Sequence[str], mark: str) -> Iterator[str]:
         yield line
 
 
-def _replaced(message: Message, kept: Sequence[str]) -> Sequence[str]:
+def _replaced(message: Message, kept: Sequence[str]) -> frozenset[str]:
     """The resources that are called off and have another of their kind beside them, in whose place they were.
 
     Where all of a kind are called off the whole appointment is, and what was known of it goes on to be known.
     """
     coded = [line for line in kept if line[:3] in _CODED]
-    off = [line for line in coded if _called_off(message, line)]
+    off = {line for line in coded if _called_off(message, line)}
     stay = {line[:3] for line in coded if line not in off}
-    return [line for line in off if line[:3] in stay]
+    return frozenset(line for line in off if line[:3] in stay)
 
 
 def _called_off(message: Message, line: str) -> bool:

@@ -87,7 +87,7 @@ class CodeTable:
                 found = words[0] if len(words) == 1 else max(words, key=self.sensitivity)
                 if not self.guarded or self.sensitivity(found) is Sensitivity.PROTECTED:
                     return found
-                later = (self._read(raw)(raw, component, subcomponent) for values in paths for raw in values)
+                later = (self.word(raw, separators) for values in paths for raw in values)
                 return next((word for word in later if word in self.guarded), found)
         return UNMAPPED if told else None
 

@@ -8,6 +8,8 @@ import pytest
 from mapping_messages import FEED, ROOT, at, message, msh
 
 from gateway.analyst.mapping_tests import run_file
+from gateway.er7.separators import DEFAULT
+from gateway.mapping.codes import CodeTable, Word
 from gateway.mapping.feed import Feed
 from gateway.mapping.hl7v2 import Hl7v2Reader
 from gateway.mapping.pack import Pack, load_pack
@@ -284,3 +286,11 @@ def test_a_place_with_a_delimiter_in_it_is_found(site, place, found) -> None:
     feed = Feed(name="f", zone="UTC", locations={"MED&SURG^201": "med-surg-201", "MED&SURG": "med-surg"})
     told = only(site(*BOOKED, at("AIL", f1="1", f3=place), feed=feed))
     assert told.facts["appointment.location"] == found
+
+
+@pytest.mark.parametrize("told", ["A&D", r"A\T\D"])
+def test_a_protected_code_counts_on_any_path_however_it_is_escaped(told: str) -> None:
+    """PV-08, P-07."""
+    words = {"visit": Word(), "ward": Word(sensitivity=Sensitivity.PROTECTED)}
+    table = CodeTable("service", words, {"OV": "visit", told: "ward"})
+    assert table.decide([["OV"], [r"A\T\D"]], DEFAULT) == "ward"
