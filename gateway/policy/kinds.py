@@ -8,13 +8,13 @@ from types import MappingProxyType
 from gateway.model.policy import Policy
 from gateway.model.request import RequestKind
 from gateway.model.when import Millis
-from gateway.policy import gates, sending
+from gateway.policy import gates, legal, sending
 from gateway.policy.circumstances import Circumstances
 from gateway.policy.gates import Gate
 from gateway.policy.sending import SENDING
 
 _BY_NAME: Mapping[str, Gate[Circumstances]] = {gate.name: gate for gate in SENDING}
-_QUIET = _BY_NAME[gates.named(sending.quiet_hours)]
+_QUIET, _LAW = (_BY_NAME[gates.named(judge)] for judge in (sending.quiet_hours, sending.legal_limit))
 
 
 def _named(*judges: Callable[..., object]) -> tuple[Gate[Circumstances], ...]:
@@ -84,9 +84,10 @@ GATES: Mapping[RequestKind, tuple[Gate[Circumstances], ...]] = MappingProxyType(
 
 
 def rings_until(c: Circumstances, policy: Policy, kind: RequestKind) -> Millis | None:
-    """Until when what is cleared now may still reach somebody (Millis UTC): its own end, or when quiet hours begin; None: at any time.
+    """Until when what is cleared now may still reach somebody (Millis UTC): its own end, or when the hours end; None: at any time.
 
     Whoever carries it on must drop what is late: nobody is woken by it, or reminded of what is over (SM-17).
     """
     quiet = sending.quiet_from(c, policy) if _QUIET in GATES[kind] else None
-    return min((at for at in (c.expires, quiet) if at is not None), default=None)
+    law = legal.closes(c) if _LAW in GATES[kind] else None
+    return min((at for at in (c.expires, quiet, law) if at is not None), default=None)

@@ -15,6 +15,7 @@ from importlib import resources
 from gateway.model.consent import ChannelKind, Purpose
 from gateway.model.when import DAY, MINUTE, Millis, to_datetime
 from gateway.policy.circumstances import Circumstances
+from gateway.policy.hours import next_closing
 from gateway.policy.zones import us_states, us_zones
 
 _FEDERAL = "US"
@@ -101,6 +102,20 @@ def opens(c: Circumstances) -> Millis | None:
     at: Millis | None = max([c.now, *full])
     hours = _windows(one for one in found if one.at_most is None)
     return at if hours is None or at is None else _next_open(c.zones or us_zones(), hours, at)
+
+
+def closes(c: Circumstances) -> Millis | None:
+    """When the hours end that the law leaves open (Millis UTC), of a moment within them; None: no law sets any."""
+    windows = _windows(one for one in _that_apply(c) if one.at_most is None)
+    if windows is None:
+        return None
+    ends = (_closes_at(zone, windows, c.now) for zone in c.zones or us_zones())
+    return min((end for end in ends if end is not None), default=None)
+
+
+def _closes_at(zone: str, windows: Mapping[int, tuple[int, int]], now: Millis) -> Millis | None:
+    start, end = windows[to_datetime(now, zone).isoweekday()]
+    return next_closing([zone], [(end, start)], now)
 
 
 def _that_apply(c: Circumstances) -> Iterator[Limit]:

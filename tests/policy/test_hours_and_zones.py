@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given as cases
 from hypothesis import strategies as st
 
-from gateway.model.consent import ChannelKind
+from gateway.model.consent import ChannelKind, Purpose
 from gateway.model.policy import DEFAULT_QUIET, Policy
 from gateway.model.request import RequestKind
 from gateway.model.verdict import Hold, Reason
@@ -131,6 +131,16 @@ def test_what_is_cleared_may_ring_until_night_or_its_own_end(
     assert rings_until(soon, policy, RequestKind.RULE) == soon.expires
     assert rings_until(soon, policy, RequestKind.CODE) == soon.expires
     assert rings_until(now, policy, RequestKind.OPT_OUT_CONFIRMATION) is None
+
+
+def test_what_solicits_may_ring_until_the_law_of_the_place_ends_the_day(
+    given: Callable[..., Circumstances], policy: Policy
+) -> None:
+    """SM-17, regulation 44: Florida's day ends at eight in the evening (Fla. Stat. 501.616(6)(a)), whatever the site's hours."""
+    evening = given(now=at("2026-03-10T19:30"), expires=None, channel=ChannelKind.SMS, state="FL", zones=(NEW_YORK,))
+    offer = replace(evening, purpose=Purpose.HMARKT)
+    assert rings_until(offer, policy, RequestKind.RULE) == at("2026-03-10T20:00")
+    assert rings_until(evening, policy, RequestKind.RULE) == at("2026-03-10T21:00")
 
 
 def test_the_gate_holds_until_the_patients_morning(given: Callable[..., Circumstances], policy: Policy) -> None:
