@@ -97,10 +97,9 @@ class _Html(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """One element (HTMLParser's name)."""
-        told = dict(attrs)
-        for sentence in of_element(tag, told):
+        for sentence in of_element(tag, attrs):
             self._find("CG065", sentence)
-        href = (told.get("href") or "").strip()
+        href = (dict(attrs).get("href") or "").strip()
         if tag in ("a", "area") and href and not href.lower().startswith(_PLAIN_SCHEMES):
             self._href(href)
 

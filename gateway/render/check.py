@@ -47,7 +47,7 @@ def check(rendered: Rendered, forbidden: Iterable[str | tuple[str, str]], *, kin
 def check_sender_told(rendered: Rendered, postal_address: str) -> None:
     """Raises RenderError unless every body says where the sender is, as marketing by mail must (15 USC 7704(a)(5)(A)(iii))."""
     where = " ".join(postal_address.split())
-    bodies = [rendered.text, *([] if rendered.html is None else [unescape(_TAG.sub("", rendered.html))])]
+    bodies = [rendered.text, *([] if rendered.html is None else [unescape(_TAG.sub(" ", rendered.html))])]
     if not where or any(where not in " ".join(body.split()) for body in bodies):
         raise RenderError("marketing must say where its sender is: organization.postal_address")
 

@@ -29,7 +29,12 @@ def written(open_clinic: OpenClinic, folder: Path, rule: str, *, text: str, html
         ('<p>See you soon.</p><img src="https://pixel.example/o.gif" width="1">', False),
         ('<table background="https://pixel.example/b"><tr><td>Soon</td></tr></table>', False),
         ('<style>p { background: url("https://pixel.example/s") }</style><p>Soon</p>', False),
-        ('<p>Soon</p><!--[if mso]><img src="https://pixel.example/m"><![endif]-->', False),
+        ('<p style="color: red" style="background: u\\72l(//pixel.example/s)">Soon</p>', False),
+        (
+            '<p><a href=" javascript:alert(1)">Soon</a></p><p style="color: red">And <a href="https://x.example">more</a></p>',
+            False,
+        ),
+        ('<p>Soon</p><!-- [if mso]><img src="https://pixel.example/m"><![endif]-->', False),
     ],
 )
 def test_a_letter_that_would_tell_somebody_that_it_was_read_does_not_leave(
@@ -56,7 +61,7 @@ def selling() -> str:
     ("text", "html", "leaves"),
     [
         (f"Come and see us. {WHERE}\n", "", True),
-        (f"Come and see us. {WHERE}\n", f"<p>Come</p><p>1 Lake\nStreet, {'Lakeside'}</p>", True),
+        (f"Come and see us. {WHERE}\n", f"<p>Come</p><p>1 Lake<br>Street, {'Lakeside'}</p>", True),
         ("Come and see us.\n", "", False),
         (f"Come and see us. {WHERE}\n", "<p>Come and see us.</p>", False),
     ],
