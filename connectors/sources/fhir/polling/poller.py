@@ -19,10 +19,11 @@ from connectors.sources.fhir.polling.options import PollOptions
 from connectors.sources.fhir.polling.watermarks import Mark, Seen
 from connectors.sources.tally import Tally
 from gateway.model.errors import Busy, ServerError, StoreError, Unusable
-from gateway.model.when import Millis
+from gateway.model.when import HOUR, Millis
 from gateway.ports import Clock, ElementsOf, Fetches, Notes
 from gateway.telemetry import log
 
+_REFUSED_FOR = 6 * HOUR
 _AGAIN = 3  # times a round whose paging link is no longer good begins anew
 
 
@@ -49,7 +50,7 @@ class Poller:
         self._clock = clock
         self._tally = tally
         self._heard = heard
-        self._without: set[str] = set()  # types the server has no history of; asked again after a restart
+        self._without: dict[str, Millis] = {}  # types the server has no history of, and when it is asked again
         common: dict[str, Any] = {
             "server": server,
             "handing": handing,
@@ -123,14 +124,16 @@ class Poller:
         )
 
     def _deleted(self, kind: str, since: Millis | None) -> Millis | None:
-        if not self._options.deletes or since is None or kind in self._without:
+        if not self._options.deletes or since is None or self._clock.now() < self._without.get(kind, 0):
             return None
         try:
             return self._deletions.since(kind, since - self._overlap)
         except Unusable as error:
             if error.status != 501:
                 raise
-        self._without.add(kind)
+        self._without[kind] = (
+            self._clock.now() + _REFUSED_FOR
+        )  # a 403 may pass; what was deleted meanwhile is asked for then
         self._tally.tell("fhir.no-history", resource=kind)
         return None
 
