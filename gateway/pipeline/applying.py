@@ -81,9 +81,11 @@ class Applier:
             applied.entries.append((Action.EVENT_UNCHANGED, *applied.events, Reason.NOT_PRODUCTION))
         for event in one.events:
             self._event(one, event, raw, applied)
-        for patient in departing.people(self.batch, one) if one.resource else ():
-            applied.patients.append(patient.token)
-            applied.entries += departing.depart(self.batch, one, patient)
+        if one.resource:
+            gone = [*departing.people(self.batch, one), *departing.left(self.batch, one, applied.patients)]
+            for patient in gone:
+                applied.patients.append(patient.token)
+                applied.entries += departing.depart(self.batch, one, patient)
         source = self.batch.source_id(one.message.source)
         self._take_back(one, versions.dropped(self.batch, one, source, applied.about), raw, applied)
         return applied
@@ -142,7 +144,11 @@ class Applier:
         """Consents, and who represents them; a resource is overtaken only by a later version of itself."""
         newest = self.batch.resources.version(one.resource) if event.by_reference else patient.version
         believed = sure and event.recorded >= newest
-        entries = consenting.record(self.directory, patient, event.consents, evidence, believed=believed)
+        mark = consenting.mark_of(self.directory.keyring, one)
+        narrowed = believed and mark and consenting.is_narrowed(self.directory, patient, event.consents, mark)
+        entries = consenting.record(self.directory, patient, event.consents, evidence, believed=believed, mark=mark)
+        if narrowed:
+            entries += departing.hold_unclear(self.directory, patient)
         if believed:
             entries += relatives.record(self.directory, patient, event.representatives, one.resource, evidence)
         return entries

@@ -14,7 +14,7 @@ from gateway.pipeline.directory import Directory
 from gateway.pipeline.joining import Joins
 from gateway.pipeline.occurrences import State
 from gateway.pipeline.packing import pack, unpack
-from gateway.pipeline.preparing import Prepared, PreparedEvent
+from gateway.pipeline.preparing import CONSENT, Prepared, PreparedEvent
 from gateway.pipeline.rawform import stored
 from gateway.pipeline.resources import Resources
 from gateway.pipeline.rows import OccurrenceRow, PatientRow, RequestRow, join_reasons, split_reasons
@@ -98,6 +98,7 @@ class Batch:
             return
         self.resources.load([key for one in prepared for key in one.resource])
         gone = [one for one in prepared if one.rest or not one.events or not all(event.ids for event in one.events)]
+        gone += [one for one in prepared if one.reading.type == CONSENT]
         if known := [row for one in gone for row in self.resources.known(one.resource)]:
             self.directory.load_tokens({row.patient for row in known})
         told = {row.occurrence for one in prepared for row in self.resources.known(one.resource)} - {0}

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gateway.model.consent import ConsentKind, ConsentStatement
+from gateway.model.consent import ANY, ConsentKind, ConsentStatement, Purpose
 from gateway.model.party import ContactSystem
 from gateway.model.when import Millis
 from gateway.pipeline.directory import CONSENT_KINDED, Directory
 from gateway.pipeline.ledger import audited
+from gateway.pipeline.preparing import CONSENT, Prepared
 from gateway.pipeline.rows import PatientRow
 from gateway.store import tables
+from gateway.store.keyring import Keyring
 
 Entry = tuple[Any, ...]
 
@@ -22,17 +24,20 @@ _PERMIT, _FROM, _UNTIL, _EVIDENCE, _KIND = 6, 7, 8, 9, 11
 
 
 def record(
-    directory: Directory, patient: PatientRow, told: Sequence[ConsentStatement], evidence: str, *, believed: bool
+    directory: Directory,
+    patient: PatientRow,
+    told: Sequence[ConsentStatement],
+    evidence: str,
+    *,
+    believed: bool,
+    mark: str = "",
 ) -> list[Entry]:
     """Add ledger entries for what is news among `told`; returns audit entries.
 
-    Not `believed` (another person's identifiers, or an overtaken message): only refusals count (law 6).
+    Not `believed` (another person's identifiers, or an overtaken message): only refusals count (law 6). `mark`: of the
+    Consent that tells all this (`mark_of`).
     """
-    uow = directory.uow
-    known = (
-        [] if patient.new else uow.lookup(tables.consent, CONSENT_KINDED, "patient", directory.family(patient.token))
-    )
-    known += [row for row in directory.new_consents if row[1] == patient.token]
+    uow, known = directory.uow, _ledger(directory, patient)
     entries: list[Entry] = []
     for one in told:
         if (one.permit and not believed) or not _is_news(one, known):
@@ -48,7 +53,7 @@ def record(
                 int(one.permit),
                 since,
                 one.valid_until,
-                TOLD_BY_FEED + evidence,
+                f"{TOLD_BY_FEED}{evidence}{mark}",
                 uow.now,
                 one.kind,
             )
@@ -56,6 +61,50 @@ def record(
             known.append(row)
             entries.append(audited(row[0], one.permit, scope, one.kind))
     return entries
+
+
+def mark_of(keyring: Keyring, one: Prepared) -> str:
+    """What is added to the evidence of all that a Consent tells, so that a later version of it finds it; of anything else nothing."""
+    if one.reading.type != CONSENT or not one.resource:
+        return ""
+    name = f"{one.message.source}\x1f{one.reference}"
+    return f", consent {keyring.steady('consent', name).hex()}"
+
+
+def standing(directory: Directory, patient: PatientRow, mark: str) -> list[tuple[Any, ...]]:
+    """The ledger's rows that a Consent permitted and no feed has said otherwise of since."""
+    return _standing(_ledger(directory, patient), mark)
+
+
+def _standing(known: Sequence[tuple[Any, ...]], mark: str) -> list[tuple[Any, ...]]:
+    last = {
+        (row[_ADDRESS], *row[_SCOPE], row[_KIND]): row
+        for row in sorted(known)  # ids increase
+        if row[_EVIDENCE].startswith(TOLD_BY_FEED)
+    }
+    return [row for row in last.values() if row[_PERMIT] and mark and row[_EVIDENCE].endswith(mark)]
+
+
+def is_narrowed(directory: Directory, patient: PatientRow, told: Sequence[ConsentStatement], mark: str) -> bool:
+    """Whether a Consent speaks no more of something that an earlier version of it permitted (CN-04, CN-05)."""
+    return any(not _is_spoken_of(row, told) for row in standing(directory, patient, mark))
+
+
+def _is_spoken_of(row: tuple[Any, ...], told: Sequence[ConsentStatement]) -> bool:
+    purpose, channel, topic = row[_SCOPE]
+    about = {
+        one.purpose
+        for one in told
+        if one.kind == row[_KIND] and one.channel in (ANY, channel) and one.topic in (ANY, topic)
+    }
+    return not about.isdisjoint((ANY, purpose)) or (purpose == ANY and about.issuperset(Purpose))
+
+
+def _ledger(directory: Directory, patient: PatientRow) -> list[tuple[Any, ...]]:
+    """All that was ever said of a person, this unit's own words among it."""
+    family = directory.family(patient.token)
+    known = [] if patient.new else directory.uow.lookup(tables.consent, CONSENT_KINDED, "patient", family)
+    return [*known, *(row for row in directory.new_consents if row[_PATIENT] == patient.token)]
 
 
 def _addresses(directory: Directory, patient: PatientRow, told: ConsentStatement) -> Sequence[int | None]:

@@ -41,7 +41,9 @@ _WRITES_TO: Mapping[ChannelKind, frozenset[ContactSystem]] = {
     ChannelKind.SMS: frozenset({ContactSystem.SMS, ContactSystem.PHONE}),
     ChannelKind.PORTAL: frozenset(),
 }
-_MESSAGE = re.compile(rf"{re.escape(TOLD_BY_FEED)}message (\d+)")  # what an entry that a feed told says as its evidence
+_MESSAGE = re.compile(
+    rf"{re.escape(TOLD_BY_FEED)}message (\d+)(?:, consent [0-9a-f]+)?"
+)  # what an entry that a feed told says as its evidence
 _encode = msgspec.json.Encoder().encode
 _c, _r = tables.consent.c, tables.revocation.c
 

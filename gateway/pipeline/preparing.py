@@ -11,9 +11,10 @@ from gateway.model.event import SERIES, AckCode, Format, OccurrenceKind, Patient
 from gateway.pipeline.directory import identifier_digests, person_digests
 from gateway.store.keyring import Keyring
 
+CONSENT = "Consent"
 _TYPE = lru_cache(maxsize=256)(re.compile(r"[A-Z][A-Z0-9]{2}(?:\^[A-Z][A-Z0-9]{2})?").fullmatch)
 _RESOURCE = re.compile(r"([A-Z][A-Za-z]{2,40}/[A-Za-z0-9.\-]{1,64})/_history/.*", re.ASCII | re.DOTALL)
-_RESOURCES = frozenset({"Patient", "Consent", "RelatedPerson", "Communication", "Bundle", *OccurrenceKind})
+_RESOURCES = frozenset({"Patient", CONSENT, "RelatedPerson", "Communication", "Bundle", *OccurrenceKind})
 _FHIR, _TABLE, _TAKEN = Format.FHIR, Format.TABLE, AckCode.AA
 
 

@@ -109,6 +109,64 @@ def test_a_consent_that_says_nothing_any_more_waits_for_a_person(served: Server,
     assert (_mails(served), served.clinic.holds("Ann")) == (0, {"consent-unclear"})
 
 
+@pytest.mark.parametrize("status", ["inactive", "rejected", "entered-in-error"])
+def test_a_consent_that_became_a_no_and_ended_waits_for_a_person(served: Server, status: str) -> None:
+    """CN-04: what counts is what an earlier version permitted, not what this one could have."""
+    _says(served)
+    _says(served, rule="OPTOUT", status=status)
+    assert (_mails(served), served.clinic.holds("Ann")) == (0, {"consent-unclear"})
+
+
+def test_whatever_the_reader_tolerates_takes_a_consent_back(served: Server) -> None:
+    """CN-04: a byte order mark, and a number that only Decimal can hold."""
+    _says(served)
+    served.clinic.passes("1m")
+    draft = served.puts({**served.stored["Consent/c1"], "status": "draft", "language": "NUMBER"})
+    body = served.body(draft).replace(b'"language": "NUMBER"', b'"extension": [{"url": "x", "valueDecimal": 1e399}]')
+    assert served.clinic.hears(b"\xef\xbb\xbf" + body, source="fhir").ack == "AA"
+    assert (_mails(served), served.clinic.holds("Ann")) == (0, {"consent-unclear"})
+
+
+@pytest.mark.parametrize(
+    "more",
+    [{"provision": {"purpose": [{"code": "HPAYMT"}]}}, {"category": [{"coding": [{"code": "SMSWRIT"}]}]}],
+    ids=["for-payment", "texts-alone"],
+)
+def test_a_consent_that_speaks_no_more_of_what_it_permitted_waits_for_a_person(
+    served: Server, more: dict[str, Any]
+) -> None:
+    """CN-04, CN-05: what its root is narrowed to is all it is about, in a later version too."""
+    _says(served)
+    _says(served, **more)
+    assert (_mails(served), served.clinic.holds("Ann")) == (0, {"consent-unclear"})
+
+
+def test_a_consent_that_is_widened_or_excepts_something_holds_nobody(served: Server) -> None:
+    """CN-01, CN-03: an exception speaks of what it denies; more of the same is no less."""
+    _says(served)
+    _says(served, provision={"provision": [{"type": "deny", "purpose": [{"code": "HMARKT"}]}]})
+    _says(served)
+    _says(served, category=[{"coding": [{"code": one}]} for one in ("EMAILWRIT", "SMSWRIT")])
+    assert (_mails(served), served.clinic.holds("Ann")) == (2, set())
+
+
+def test_what_another_consent_permitted_is_not_this_ones_to_speak_of(served: Server) -> None:
+    """CN-06: each by itself."""
+    _says(served)
+    _says(served, id_="texts", category=[{"coding": [{"code": "SMSWRIT"}]}])
+    _says(served, id_="texts", category=[{"coding": [{"code": "SMSWRIT"}]}], language="en")
+    assert (_mails(served), served.clinic.holds("Ann")) == (2, set())
+
+
+def test_a_consent_that_becomes_another_persons_permits_nothing_for_the_first(served: Server) -> None:
+    """CN-04: one of the two versions was about the wrong person."""
+    served.tells(served.patient("Ben"))
+    _says(served)
+    _says(served, patient={"reference": "Patient/p-ben"})
+    assert (_mails(served), served.clinic.holds("Ann")) == (0, {"consent-unclear"})
+    assert served.clinic.holds("Ben") == set()
+
+
 def test_a_consent_that_never_said_anything_holds_nobody(served: Server) -> None:
     """CN-04: a draft beside one that is in force has no effect."""
     _says(served)

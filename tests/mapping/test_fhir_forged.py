@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fhir_resources import BASE, FEED, RECEIVED, appointment, patient, raw
 
-from gateway.mapping.fhir import consents, provisions
+from gateway.mapping.fhir import consents
 from gateway.mapping.fhir.reader import FhirReader
 from gateway.mapping.pack import Pack
 from gateway.model.event import Reading
@@ -151,22 +151,6 @@ def test_a_root_rule_for_some_purposes_says_nothing_of_the_others(reader: FhirRe
     assert _consents(reader(raw(_consent(provision=narrowed)))) == [(True, "TREAT", None, None)]
     withdrawn = _consents(reader(raw(_consent(provision=narrowed, status="inactive"))))
     assert withdrawn == [(False, "*", None, None)]
-
-
-@pytest.mark.parametrize(
-    ("more", "denies"),
-    [
-        ({}, False),
-        ({"policyRule": {"coding": [{"code": "OPTOUT"}]}}, True),
-        ({"policyRule": {"coding": [{"code": "OPTOUT"}, {"code": "OPTIN"}]}}, False),
-        ({"policyRule": {"coding": [{"code": "OPTOUT"}]}, "provision": {"provision": [{"type": "permit"}]}}, False),
-        ({"decision": "deny", "provision": []}, True),
-        ({"decision": "deny", "provision": [{"purpose": [{"code": "TREAT"}]}]}, False),
-    ],
-)
-def test_what_never_permitted_anything_has_nothing_to_take_back(more: dict[str, Any], *, denies: bool) -> None:
-    """CN-01, CN-03, CN-04: its base denies, and nothing is an exception."""
-    assert provisions.only_denies(_consent(**more)) is denies
 
 
 def test_what_is_no_reference_is_the_same_as_nobody() -> None:

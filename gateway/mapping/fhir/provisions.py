@@ -56,14 +56,6 @@ def verdict(rule: Rule, purpose: Purpose, moment: Millis) -> Rule:
     return _within(rule, found)._replace(exceptions=(), purposes=frozenset())
 
 
-def only_denies(resource: Resource) -> bool:
-    """Whether a Consent could permit nothing, whatever its status: its base denies, and it has no exceptions."""
-    bases = {_BASE.get(code) for code in codes_of([resource.get("policyRule")])}
-    root = resource.get("provision") if "decision" not in resource else resource
-    inner = root.get("provision") if isinstance(root, dict) else root
-    return not inner and (resource.get("decision") == "deny" or bases == {False})
-
-
 def listed(told: Any) -> list[Any]:
     """What is told once or several times, as a list."""
     return told if isinstance(told, list) else [] if told is None else [told]
