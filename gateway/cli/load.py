@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gateway.cli.ahead import Ahead
     from gateway.pipeline.preparing import Readings
 
+_JSON = frozenset({".json", ".ndjson"})
 _TOGETHER, _BYTES = 256, 8 << 20
 # messages and bytes of one commit: a feed that runs beside waits no longer than it takes
 Batch: TypeAlias = list[tuple[Piece, RawMessage]]
@@ -45,14 +46,18 @@ def load(
     Of rows (a source of `kind: tables`): one file, or one folder whose files are one table; a line for each row that does
     not fit. The first table is a baseline unless `--no-baseline`; who is missing from a later whole table has left.
 
-    Without any configuration a site is made for the occasion and thrown away. Exit code 1 when anything was not taken:
-    a file, a message that was rejected or quarantined, a batch whose count is wrong. Interrupted, it is said again: what
+    Without any configuration a site is made for the occasion and thrown away; files that are all `.json` or `.ndjson` are
+    FHIR R4 there. Exit code 1 when anything was not taken: a file, a message that was rejected or quarantined, a batch whose count is wrong. Interrupted, it is said again: what
     was taken is a duplicate then, and has no second effect.
 
     Examples: caregate load messages/ · caregate load --json day.hl7 · caregate load --baseline booked.hl7 · caregate load --source cdp --dry-run members.csv
     """
     files = files_under(paths)
-    with _gateway(config, activates=not dry_run) as gateway, bar_of(files, wanted=not json) as (show, read):
+    resources = all(_JSON & set(file.suffixes) for file in files)
+    with (
+        _gateway(config, activates=not dry_run, resources=resources) as gateway,
+        bar_of(files, wanted=not json) as (show, read),
+    ):
         name = _source(gateway, source)
         if gateway.feeds[name].format is Format.TABLE:
             pouring = Pouring(gateway, name, baseline=baseline, dry_run=dry_run, json=json, show=show, read=read)
@@ -227,10 +232,11 @@ def _source(gateway: Gateway, named: str | None) -> str:
 
 
 @contextmanager
-def _gateway(config: Path | None, *, activates: bool = True) -> Iterator[Gateway]:
+def _gateway(config: Path | None, *, activates: bool = True, resources: bool = False) -> Iterator[Gateway]:
     """The site's gateway; where there is no site, one for the occasion, in a folder that is removed afterwards.
 
-    `activates`: as `site.opened`; what only looks leaves the site's rules as they are.
+    `activates`: as `site.opened`; what only looks leaves the site's rules as they are. `resources`: one for the occasion
+    reads FHIR R4 instead of HL7 v2.
     """
     if site.find(config) is not None:
         with site.opened(config, activates=activates) as gateway:
@@ -241,8 +247,11 @@ def _gateway(config: Path | None, *, activates: bool = True) -> Iterator[Gateway
     with tempfile.TemporaryDirectory(prefix="caregate-") as folder:
         here = Path(folder, "site")
         newsite.write(here, create_keys, edited=False)
+        if resources:
+            newsite.hear_fhir(here)
+        kind = "FHIR R4" if resources else "HL7 v2"
         note(
-            f"caregate: no {site.NAME} here: reading into a site for the occasion (shipped rules, nobody is contacted)"
+            f"caregate: no {site.NAME} here: reading {kind} into a site for the occasion (shipped rules, nobody is contacted)"
         )
         with site.opened(here / site.NAME, activates=True) as gateway:
             yield gateway

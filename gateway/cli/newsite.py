@@ -165,6 +165,14 @@ def write(folder: Path, create_keys: Callable[[Path], object], *, edited: bool =
         raise
 
 
+def hear_fhir(folder: Path) -> None:
+    """Have a site that was just made hear FHIR R4 in files instead of HL7 v2."""
+    config = folder / "caregate.yaml"
+    head, _, rest = config.read_text(encoding="utf-8").partition("sources:\n")
+    told = "  fhir: {kind: fhir, organization: lakeside, release: R4}\n\nchannels:\n"
+    config.write_text(f"{head}sources:\n{told}{rest.partition('channels:' + chr(10))[2]}", encoding="utf-8")
+
+
 def _fill(folder: Path, create_keys: Callable[[Path], object]) -> None:
     (folder / "caregate.yaml").write_text(CONFIG, encoding="utf-8")
     (folder / ".gitignore").write_text(_IGNORE, encoding="utf-8")

@@ -150,6 +150,21 @@ def test_without_any_site_files_are_read_and_nothing_is_left_behind(caregate, fe
     assert [path.name for path in tmp_path.iterdir()] == ["feed.hl7"]
 
 
+def test_without_any_site_resources_are_read_as_fhir(caregate, tmp_path):
+    """By the names of the files; what is broken is told in FHIR's words, and not that it is no HL7 v2."""
+    (tmp_path / "visit.json").write_text(
+        '{"resourceType": "Appointment", "id": "1", "status": "booked", "start": "2036-03-20T09:30:00-05:00",'
+        ' "end": "2036-03-20T10:00:00-05:00", "participant": [{"actor": {"reference": "Patient/1"}, "status": "accepted"}]}'
+    )
+    (tmp_path / "broken.json").write_text('{"resourceType": "Patient",')
+    ran = caregate("load", "--json", str(tmp_path / "visit.json"), str(tmp_path / "broken.json"))
+    assert ran.code == 1
+    assert "reading FHIR R4 into a site for the occasion" in ran.err
+    told = {Path(one["file"]).name: (one["outcome"], one["events"]) for one in ran.lines[:-1]}
+    assert told == {"visit.json": ("accepted", ["appointment.booked"]), "broken.json": ("quarantined", [])}
+    assert any("not JSON" in one["reason"] for one in ran.lines[:-1] if one["reason"])
+
+
 def test_go_live_day_plans_nothing_and_then_all_of_it(site, feed, write):
     """`--baseline` stores what is booked; `plan --open` plans for it, after a dry run that changes nothing."""
     path = write(feed.registered(), feed.booked(), feed.booked(days=20, number="9002"))
